@@ -1,0 +1,45 @@
+"""Exact, fast metrics of semantic segmentation: torchmetrics classes, functions and a Lightning callback.
+
+>>> import torch
+>>> from segiou import MeanIoU
+>>> metric = MeanIoU(num_classes=21, ignore_index=255)
+>>> metric.update(torch.randn(2, 21, 8, 8), torch.full((2, 8, 8), 255))
+>>> metric.compute()
+tensor(nan)
+
+The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in ``segiou.functional``.
+"""
+
+from segiou.metrics import (
+    CohenKappa,
+    ConfusionMatrix,
+    Dice,
+    FBeta,
+    FrequencyWeightedIoU,
+    JaccardIndex,
+    MatthewsCorrCoef,
+    MeanAccuracy,
+    MeanIoU,
+    PixelAccuracy,
+    Precision,
+    Recall,
+    SegmentationMetrics,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CohenKappa",
+    "ConfusionMatrix",
+    "Dice",
+    "FBeta",
+    "FrequencyWeightedIoU",
+    "JaccardIndex",
+    "MatthewsCorrCoef",
+    "MeanAccuracy",
+    "MeanIoU",
+    "PixelAccuracy",
+    "Precision",
+    "Recall",
+    "SegmentationMetrics",
+]

@@ -1,0 +1,152 @@
+"""Counting with torch operations only: any device, exact, and the reference for the fused kernels.
+
+All three functions take items on axis 0 and return one matrix, or with ``each`` one per item. They work
+on slices of about ``CHUNK`` pixels, so that the memory beside the input stays bounded.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from segiou.counting.inputs import Counted
+
+CHUNK = 1 << 20
+
+
+def labels(preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...], each: bool) -> Counted:
+    """Count integer labels: ``preds`` and ``target`` of one shape ``(items, ...)``."""
+    return _over_chunks(lambda part: (preds[part], _none(preds)), target, num_classes, ignore, each)
+
+
+def scores(preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...], each: bool) -> Counted:
+    """Count the argmax over axis 1 of scores ``(items, C, ...)``; the first maximum, and a nan wins."""
+    return _over_chunks(lambda part: _argmax(preds[part]), target, num_classes, ignore, each)
+
+
+def binary(
+    preds: Tensor, target: Tensor, threshold: float, probabilities: bool, ignore: tuple[int, ...], each: bool
+) -> Counted:
+    """Count scores of the positive class, of the target's shape; positive above ``threshold``, nan is negative.
+
+    The threshold is rounded to the dtype of the scores. With ``probabilities``, scores outside 0 to 1
+    are counted as errors.
+    """
+    bound = torch.tensor(threshold, dtype=preds.dtype, device=preds.device)
+
+    def read(part: slice) -> tuple[Tensor, Tensor]:
+        values = preds[part]
+        wrong = ((values < 0) | (values > 1)).sum() if probabilities else _none(preds)[0]
+        return (values > bound).to(torch.uint8), torch.stack([values.isnan().sum(), wrong])
+
+    return _over_chunks(read, target, 2, ignore, each)
+
+
+def _over_chunks(
+    read: Callable[[slice], tuple[Tensor, Tensor]],
+    target: Tensor,
+    num_classes: int,
+    ignore: tuple[int, ...],
+    each: bool,
+) -> Counted:
+    """Sum or stack the counts of slices of axis 0; ``read`` gives a slice's labels and [nan, not a probability]."""
+    items = target.shape[0]
+    size = num_classes + 1
+    pixels = max(1, target[:1].numel())
+    step = max(1, CHUNK // max(pixels, size * size if each else 1))
+    counts = torch.zeros((items if each else 1, size, size), dtype=torch.int64, device=target.device)
+    errors = torch.zeros(4, dtype=torch.int64, device=target.device)
+    for start in range(0, items if target.numel() else 0, step):
+        part = slice(start, start + step)
+        preds, flaws = read(part)
+        table = _table(preds, target[part], num_classes, ignore, each)
+        counts[part if each else slice(0, 1)] += _folded(table, num_classes, ignore)
+        errors[:2] += torch.stack(
+            [table[:, :, num_classes].sum(), _bad_target(table, target[part], num_classes, ignore)]
+        )
+        errors[2:] += flaws
+    return Counted(counts if each else counts[0], errors)
+
+
+def _table(preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...], each: bool) -> Tensor:
+    """Joint histogram ``(items or 1, C + 2, C + 1)``: target below, in each class, above; preds in each class, void."""
+    rows, columns = num_classes + 2, num_classes + 1
+    t = signed(target, num_classes, ignore)
+    p = signed(preds, num_classes, ignore)
+    key = (t.clamp(-1, num_classes).to(_narrow(rows * columns)) + 1) * columns
+    key += torch.where((p < 0) | (p >= num_classes), num_classes, p)
+    items = target.shape[0] if each else 1
+    if each:
+        shape = (-1,) + (1,) * (key.ndim - 1)
+        key = key.long() + (torch.arange(items, device=key.device) * (rows * columns)).view(shape)
+    return _histogram(key.flatten(), items * rows * columns).view(items, rows, columns)
+
+
+def _histogram(key: Tensor, size: int) -> Tensor:
+    if key.device.type == "cpu":
+        return torch.bincount(key, minlength=size)
+    # bincount would wait for the device to learn the largest key
+    return torch.zeros(size, dtype=torch.int64, device=key.device).scatter_add_(
+        0, key.long(), torch.ones_like(key, dtype=torch.int64)
+    )
+
+
+def _folded(table: Tensor, num_classes: int, ignore: tuple[int, ...]) -> Tensor:
+    """Bring target labels outside, and ignored classes, to the last row."""
+    counts = table[:, 1:].clone()
+    counts[:, num_classes] += table[:, 0]
+    for value in ignore:
+        if 0 <= value < num_classes:
+            counts[:, num_classes] += counts[:, value]
+            counts[:, value] = 0
+    return counts
+
+
+def _bad_target(table: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...]) -> Tensor:
+    """How many target labels are outside the classes and not ignored."""
+    outside = table[:, 0].sum() + table[:, -1].sum()
+    t = signed(target, num_classes, ignore)
+    for value in ignore:
+        if not 0 <= value < num_classes:
+            outside = outside - (t == value).sum()
+    return outside
+
+
+def _argmax(preds: Tensor) -> tuple[Tensor, Tensor]:
+    """The first maximum over axis 1, and [pixels with nan, 0].
+
+    torch.argmax over an axis that is not the last is slow on CPU: there the largest score is compared with
+    every score, and the first that is equal has the largest weight. Where none is equal there is a nan.
+    """
+    if preds.dtype == torch.bool or not preds.is_floating_point():
+        return signed(preds, 0, ()).argmax(1), _none(preds)
+    top = preds.amax(1, keepdim=True)
+    nan = top.isnan().sum()
+    if preds.device.type != "cpu" or nan:
+        return preds.argmax(1), torch.stack([nan, torch.zeros_like(nan)])
+    classes = preds.shape[1]
+    weight = torch.uint8 if classes < 256 else torch.int32
+    weights = torch.arange(classes, 0, -1, dtype=weight).view(-1, *(1,) * (preds.ndim - 2))
+    first = ((preds == top).view(torch.uint8) * weights).amax(1)
+    return classes - first, torch.stack([nan, torch.zeros_like(nan)])
+
+
+def signed(labels: Tensor, num_classes: int, ignore: tuple[int, ...]) -> Tensor:
+    """Labels in a signed dtype that holds every class id; values outside stay outside."""
+    if labels.dtype == torch.uint64:
+        wide = labels.to(torch.int64)
+        beyond = next(value for value in range(num_classes, num_classes + len(ignore) + 1) if value not in ignore)
+        return torch.where(wide < 0, beyond, wide)
+    if labels.dtype in (torch.int32, torch.int64):
+        return labels
+    if labels.dtype in (torch.bool, torch.uint8, torch.int8):
+        return labels.to(torch.int16 if num_classes < 2**15 else torch.int32)
+    return labels.to(torch.int32 if labels.dtype in (torch.int16, torch.uint16) else torch.int64)
+
+
+def _narrow(size: int) -> torch.dtype:
+    return torch.int32 if size < 2**31 else torch.int64
+
+
+def _none(like: Tensor) -> Tensor:
+    return torch.zeros(2, dtype=torch.int64, device=like.device)

@@ -1,0 +1,102 @@
+"""Areas read off a confusion matrix, and the scores that follow from them.
+
+``counts`` is an integer tensor of shape ``(..., C + 1, C + 1)``: rows are target classes, columns are
+predicted classes, the last row holds the ignored pixels and the last column the pixels whose prediction
+is no class (void). Every formula maps ``Areas`` to floating scores, keeps the leading axes, and gives
+nan where it is 0/0.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Areas(NamedTuple):
+    """Pixels per class, each of shape ``(..., C)``: in both, in the prediction, in the target.
+
+    Ignored pixels are in none of the three. A void prediction on a valid pixel is in ``target`` and not
+    in ``predicted``: a miss, and nobody's false alarm.
+    """
+
+    intersection: Tensor
+    predicted: Tensor
+    target: Tensor
+
+    def map(self, fn: Callable[[Tensor], Tensor]) -> "Areas":
+        """Apply ``fn`` to each of the three tensors."""
+        return Areas(fn(self.intersection), fn(self.predicted), fn(self.target))
+
+
+def areas_of(counts: Tensor) -> Areas:
+    """Read the areas of all C classes off counts of shape ``(..., C + 1, C + 1)``; integers stay integers."""
+    valid = counts[..., :-1, :]
+    return Areas(
+        intersection=valid[..., :-1].diagonal(dim1=-2, dim2=-1),
+        predicted=valid[..., :-1].sum(-2),
+        target=valid.sum(-1),
+    )
+
+
+def floating(areas: Areas) -> Areas:
+    """Areas in float64, exact to 2^53 pixels; float32 on devices that have no float64."""
+    dtype = torch.float32 if areas.target.device.type == "mps" else torch.float64
+    return areas.map(lambda area: area.to(dtype))
+
+
+def iou(a: Areas) -> Tensor:
+    """Intersection over union, the Jaccard index: TP / (TP + FP + FN) (Everingham et al. 2010, section 4.1.3)."""
+    return a.intersection / (a.predicted + a.target - a.intersection)
+
+
+def dice(a: Areas) -> Tensor:
+    """Dice coefficient, the F1 score of pixels: 2 TP / (2 TP + FP + FN) (Dice 1945)."""
+    return 2 * a.intersection / (a.predicted + a.target)
+
+
+def precision(a: Areas) -> Tensor:
+    """Share of the pixels predicted as the class that are of the class: TP / (TP + FP)."""
+    return a.intersection / a.predicted
+
+
+def recall(a: Areas) -> Tensor:
+    """Share of the pixels of the class that are predicted as the class: TP / (TP + FN); "Acc" in mmsegmentation."""
+    return a.intersection / a.target
+
+
+def fbeta(a: Areas, beta: float = 1.0) -> Tensor:
+    """Recall weighted ``beta`` times: (1 + b^2) TP / (b^2 G + P) (van Rijsbergen 1979, chapter 7)."""
+    return (1 + beta**2) * a.intersection / (beta**2 * a.target + a.predicted)
+
+
+def pixel_accuracy(a: Areas) -> Tensor:
+    """Share of all counted pixels that are right, ``(..., C) -> (...)`` (Long et al. 2015, section 5)."""
+    return a.intersection.sum(-1) / a.target.sum(-1)
+
+
+def cohen_kappa(a: Areas) -> Tensor:
+    """Agreement beyond chance, ``(..., C) -> (...)``: (p_o - p_e) / (1 - p_e) (Cohen 1960).
+
+    Both sides are multiplied by n^2, and ``1 - p_e`` is summed from terms that are never negative, so
+    that nothing cancels when one class dominates.
+    """
+    n = a.target.sum(-1, keepdim=True)
+    return _covariance(a, n) / (a.target * (n - a.predicted)).sum(-1)
+
+
+def matthews_corrcoef(a: Areas) -> Tensor:
+    """Matthews' correlation for C classes, R_K, ``(..., C) -> (...)`` (Gorodkin 2004, equation 8).
+
+    Void predictions form a class of their own that has no target pixels.
+    """
+    n = a.target.sum(-1, keepdim=True)
+    void = n - a.predicted.sum(-1, keepdim=True)
+    spread_predicted = (a.predicted * (n - a.predicted)).sum(-1) + (void * (n - void)).sum(-1)
+    spread_target = (a.target * (n - a.target)).sum(-1)
+    return _covariance(a, n) / (spread_predicted.sqrt() * spread_target.sqrt())
+
+
+def _covariance(a: Areas, n: Tensor) -> Tensor:
+    """n^2 times the covariance of target and prediction."""
+    return (a.intersection * n - a.predicted * a.target).sum(-1)

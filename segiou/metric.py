@@ -1,0 +1,247 @@
+"""The metric base: pixels are counted into one matrix, and a subclass reads its value off the counts."""
+
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torchmetrics.utilities import rank_zero_warn
+
+from segiou.averaging import AbsentIf, Average, Averaging, Score
+from segiou.counting import IgnoreIndex, Rules, Task, Upsample, count
+from segiou.counting.inputs import NAN, has_bad, nan_text, total_error
+from segiou.state import SummedStates
+
+
+class ConfusionMatrixMetric(SummedStates):
+    """Counts pixels into one integer matrix; a subclass turns the counts into a value.
+
+    A subclass overrides ``value_of``.
+
+    Args:
+        num_classes: C, the number of classes. Left out for binary and multilabel tasks.
+        task: "multiclass", "binary" (the positive class is scored) or "multilabel" (L binary problems).
+        num_labels: L, for multilabel.
+        average: "macro", "micro", "weighted" or "none"; the metric's own where None.
+        ignore_index: target values whose pixels are not counted; an int or several, negative ones too.
+            A class that is ignored is left out of averages as well.
+        absent: the score of a class that is absent, and of any score that is 0/0: "skip" (nan, left out of
+            means) or a number between 0 and 1.
+        absent_if: whether a class is absent if it is in neither target nor prediction ("union") or
+            if it is not in the target ("target").
+        exclude: class ids left out of averages, their pixels still counted. For binary the default leaves
+            out class 0, the background, wherever the metric is a score of one class.
+        groups: not available yet.
+        threshold: binary and multilabel scores are positive where the probability is above it.
+        from_logits: binary and multilabel scores are logits.
+        upsample: not available yet.
+        validate_args: whether labels outside the classes, and binary scores that are no probabilities,
+            raise an error. If False, such target pixels are ignored and such predictions are void.
+        class_names: names of the classes (of the labels, for multilabel), shown in plots and keys.
+        kwargs: torchmetrics' own, such as ``process_group`` or ``sync_on_compute``.
+
+    Raises:
+        ValueError: an argument outside its choices or range.
+        NotImplementedError: ``groups`` or ``upsample``.
+    """
+
+    higher_is_better = True
+    plot_lower_bound = 0.0
+    plot_upper_bound = 1.0
+    plot_legend_name = "Class"
+    __jit_unused_properties__: ClassVar[list[str]] = [*SummedStates.__jit_unused_properties__, "confmat"]
+
+    not_applicable: ClassVar[tuple[str, ...]] = ()  # arguments that have no meaning for a subclass
+
+    errors: Tensor
+
+    def __init__(
+        self,
+        num_classes: int | None = None,
+        *,
+        task: Task = "multiclass",
+        num_labels: int | None = None,
+        average: Average | None = None,
+        ignore_index: IgnoreIndex = None,
+        absent: float | Literal["skip"] = "skip",
+        absent_if: AbsentIf = "union",
+        exclude: Iterable[int] | None = None,
+        groups: dict[str, Sequence[int]] | None = None,
+        threshold: float = 0.5,
+        from_logits: bool = False,
+        upsample: Upsample | None = None,
+        validate_args: bool = True,
+        class_names: Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if groups is not None:
+            raise NotImplementedError(
+                "groups is not available yet: score the classes one by one, or map them to groups first"
+            )
+        for name, value in {"average": average, "exclude": exclude}.items():
+            if value is not None and name in self.not_applicable:
+                raise ValueError(f"{name} does not apply to {type(self).__name__}: leave it out, got {name}={value!r}")
+        rules = Rules.of(
+            num_classes,
+            task=task,
+            num_labels=num_labels,
+            ignore_index=ignore_index,
+            threshold=threshold,
+            from_logits=from_logits,
+            upsample=upsample,
+            validate_args=validate_args,
+        )
+        averaging = Averaging(average, absent, absent_if, _excluded(exclude, rules), task)
+        names = _names(class_names, rules)
+        super().__init__(**kwargs)
+        self.rules = rules
+        self.averaging = averaging
+        self.class_names = names
+        self._state_name = f"confmat_{rules.identity}"
+        self._warned_of_nan = False
+        self.add_state(self._state_name, torch.zeros(rules.shape, dtype=torch.int64), "sum")
+        self.add_state("errors", torch.zeros(4, dtype=torch.int64), "sum")
+
+    def value_of(self, counts: Tensor) -> Any:
+        """The metric's value for counts of shape ``(C + 1, C + 1)``, for multilabel ``(L, 3, 3)``."""
+        raise NotImplementedError
+
+    @property
+    def confmat(self) -> Tensor:
+        """The counts: int64 ``(C + 1, C + 1)``, for multilabel ``(L, 3, 3)``.
+
+        Rows are target classes, columns predicted classes. The last row holds the ignored pixels, the
+        last column the void predictions, so that the sum is the number of pixels given.
+        """
+        counts: Tensor = getattr(self, self._state_name)
+        return counts
+
+    def synced_confmat(self) -> Tensor:
+        """The counts over all processes, by one all-reduce; the state stays local."""
+        synced = self._is_synced
+        with self.sync_context(
+            dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and not synced, should_unsync=not synced
+        ):
+            return self.confmat.clone()
+
+    def update(self, preds: Any, target: Any) -> None:
+        """Count one batch.
+
+        Args:
+            preds: scores ``(N, C, ...)``, or integer labels ``(N, ...)``, or for binary floating scores
+                ``(N, ...)`` or ``(N, 1, ...)``, for multilabel scores or labels ``(N, L, ...)``; a tensor, an
+                array, a list of images without the axis N, or a model's output that holds the scores as
+                ``out`` or ``logits``.
+            target: integer labels ``(N, ...)``, for multilabel ``(N, L, ...)``.
+
+        Raises:
+            ValueError: input that does not fit; labels outside the classes (on an accelerator
+                ``compute`` raises that, so that ``update`` need not wait). The state is then as before.
+            TypeError: input that is no tensor or array.
+        """
+        super().update(preds, target)
+
+    def batch_states(self, preds: Any, target: Any) -> dict[str, Tensor]:
+        """The counts of one batch, and its errors."""
+        counted = count(preds, target, self.rules)
+        device = self.confmat.device
+        if counted.counts.device != device:
+            if counted.counts.device.type == "cpu" and not counted.counts.any():  # an empty list has no device
+                return {self._state_name: torch.zeros_like(self.confmat), "errors": torch.zeros_like(self.errors)}
+            raise ValueError(
+                f"the metric must be on the device of its input, got a metric on {device} and preds and target on "
+                f"{counted.counts.device}: call metric.to({str(counted.counts.device)!r}) first"
+            )
+        return {self._state_name: counted.counts, "errors": counted.errors}
+
+    def compute(self) -> Any:
+        """The value over all batches since the last reset, and over all processes.
+
+        Raises:
+            ValueError: labels outside the classes that were counted on an accelerator.
+        """
+        return self.checked_value(self.confmat, self.errors)
+
+    def checked_value(self, counts: Tensor, errors: Tensor) -> Any:
+        """``value_of`` these counts, if their errors allow it; nan scores are warned of, once until ``reset``."""
+        found = errors.tolist()
+        if self.rules.validate_args and has_bad(found):
+            raise total_error(found, self.rules)
+        if found[NAN] and not self._warned_of_nan:
+            rank_zero_warn(nan_text(found[NAN]), UserWarning)
+            self._warned_of_nan = True
+        return self.value_of(counts)
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        super().reset()
+        self._warned_of_nan = False
+
+
+class ScoreMetric(ConfusionMatrixMetric):
+    """A metric whose value is one ``Score``; see ``ConfusionMatrixMetric`` for the arguments."""
+
+    score: Score
+
+    def value_of(self, counts: Tensor) -> Tensor:
+        """The score: a float32 scalar, or one for each class with ``average="none"``."""
+        return self.score(counts, self.averaging)
+
+    def plot(self, val: Tensor | Sequence[Tensor] | None = None, ax: Any = None) -> Any:
+        """Plot the scores of the classes as bars, or one score or several over time as points.
+
+        Args:
+            val: a result of ``compute`` or ``forward``, or several; the metric's own state if None.
+            ax: a matplotlib axis to draw on; a new figure if None.
+
+        Returns:
+            The figure, or None where an axis was given, and the axis: torchmetrics' convention.
+
+        Raises:
+            ModuleNotFoundError: matplotlib is not installed.
+        """
+        if isinstance(val, Tensor) and val.ndim == 1:
+            return self._bars(val, None, ax)
+        if val is not None or self.score.of_matrix:
+            return self._plot(val, ax)
+        counts = self.synced_confmat()
+        value = self.value_of(counts)
+        return self._bars(self.score.per_class(counts, self.averaging), None if value.ndim else float(value), ax)
+
+    def _bars(self, scores: Tensor, mean: float | None, ax: Any) -> Any:
+        from segiou.plots import bars
+
+        return bars(scores, self.class_names, self.score.key, mean, ax)
+
+
+def _excluded(exclude: Iterable[int] | None, rules: Rules) -> tuple[int, ...] | None:
+    """The classes that averages leave out, those that are ignored among them; None leaves it to the score."""
+    size = rules.num_labels or rules.num_classes
+    ignored = [value for value in rules.ignore_index if 0 <= value < size] if rules.num_labels is None else []
+    if exclude is None and not ignored:
+        return None
+    try:
+        given = [operator.index(value) for value in exclude or ()]
+    except TypeError:
+        raise TypeError(f"exclude must hold class ids, got {exclude!r}") from None
+    what = "classes" if rules.num_labels is None else "labels"
+    if not all(0 <= value < size for value in given):
+        raise ValueError(f"exclude must hold ids of the {size} {what}, 0 to {size - 1}, got {exclude!r}")
+    left_out = tuple(sorted({*given, *ignored}))
+    if len(left_out) == size:
+        raise ValueError(
+            f"exclude={exclude!r} and ignore_index={rules.ignore_index!r} leave none of the {size} {what} to average"
+        )
+    return left_out
+
+
+def _names(class_names: Sequence[str] | None, rules: Rules) -> tuple[str, ...]:
+    """A name for each class, or each label: the given ones, or the ids."""
+    size = rules.num_labels or rules.num_classes
+    if class_names is None:
+        return tuple(map(str, range(size)))
+    names = tuple(map(str, class_names))
+    if isinstance(class_names, str) or len(names) != size or len(set(names)) != size:
+        raise ValueError(f"class_names must be {size} different names, got {class_names!r}")
+    return names

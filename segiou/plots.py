@@ -1,0 +1,90 @@
+"""Drawing: bars of scores per class, and confusion matrices as heat maps. Needs matplotlib."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+
+def figure(width: float, height: float, **kwargs: Any) -> Any:
+    """A new pyplot figure and its axes; ``Figure.subplots`` arguments pass through."""
+    try:
+        import matplotlib.pyplot as plt
+    except ModuleNotFoundError as missing:
+        raise ModuleNotFoundError('plot needs matplotlib: pip install "segiou[plot]"') from missing
+    return plt.subplots(figsize=(width, height), layout="constrained", **kwargs)
+
+
+def bars(scores: Tensor | Sequence[float], names: Sequence[str], label: str, mean: float | None, ax: Any) -> Any:
+    """Horizontal bars with the value beside each; nan is written out; ``mean`` is a dashed line."""
+    values = [float(score) for score in scores]
+    fig, ax = (None, ax) if ax is not None else figure(6.4, 1.2 + 0.24 * len(values))
+    ax.barh(range(len(values)), [0.0 if v != v else v for v in values], color="#4c78a8")
+    for row, value in enumerate(values):
+        text = "absent" if value != value else f"{value:.3f}"
+        ax.annotate(
+            text,
+            (max(value, 0.0) if value == value else 0.0, row),
+            (3, 0),
+            textcoords="offset points",
+            va="center",
+            size=8,
+        )
+    if mean is not None and mean == mean:
+        ax.axvline(mean, color="#e45756", linestyle="--", label=f"{label} {mean:.4f}")
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
+    ax.set_yticks(range(len(values)), names, size=8)
+    ax.set_ylim(len(values) - 0.5, -0.5)
+    ax.set_xlim(min(0.0, *values) if any(v < 0 for v in values) else 0.0, 1.08)
+    ax.set_xlabel("IoU" if label == "mIoU" else label)
+    ax.spines[["top", "right"]].set_visible(False)
+    return fig, ax
+
+
+def heat_map(matrix: Tensor, names: Sequence[str], ax: Any = None, title: str | None = None) -> Any:
+    """A confusion matrix coloured by the share of the target class; values in the cells up to 25 classes."""
+    size = len(names)
+    side = min(4.0 + 0.28 * size, 16.0)
+    fig, ax = (None, ax) if ax is not None else figure(side + 1, side)
+    counts = matrix.detach().cpu().double()
+    share = (counts / counts.sum(-1, keepdim=True)).nan_to_num().numpy()
+    image = ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    if size <= 25:
+        for row in range(size):
+            for column in range(size):
+                color = "white" if share[row, column] > 0.5 else "#333333"
+                text = _short(float(counts[row, column]), matrix.is_floating_point())
+                ax.text(column, row, text, ha="center", va="center", size=8 if size < 12 else 6, color=color)
+    step = max(1, size // 40)
+    ticks = list(range(0, size, step))
+    ax.set_xticks(ticks, [names[i] for i in ticks], rotation=90 if size > 4 else 0, size=8)
+    ax.set_yticks(ticks, [names[i] for i in ticks], size=8)
+    ax.set_xlabel("predicted")
+    ax.set_ylabel("target")
+    if title:
+        ax.set_title(title, size=10)
+    ax.figure.colorbar(image, ax=ax, label="share of the target class", shrink=0.8)
+    return fig, ax
+
+
+def heat_maps(matrices: Tensor, names: Sequence[str], titles: Sequence[str]) -> Any:
+    """One heat map for each title, at most five in a row."""
+    columns = min(5, len(titles))
+    rows = -(-len(titles) // columns)
+    fig, axes = figure(4.2 * columns, 3.4 * rows, nrows=rows, ncols=columns, squeeze=False)
+    for ax, matrix, title in zip(axes.flat, matrices, titles, strict=False):
+        heat_map(matrix, names, ax, title)
+    for ax in axes.flat[len(titles) :]:
+        ax.remove()
+    return fig, axes
+
+
+def _short(value: float, share: bool) -> str:
+    """A cell's text: a share with two digits, a count with at most four characters."""
+    if share:
+        return f"{value:.2f}"
+    for unit in ("", "k", "M", "G"):
+        if value < 1000:
+            return f"{value:.0f}{unit}" if value >= 10 or not unit else f"{value:.1f}{unit}"
+        value /= 1000
+    return f"{value:.0f}T"

@@ -1,0 +1,183 @@
+"""Integer states that are summed over batches, and over processes by one all-reduce.
+
+Everything here is about torchmetrics' contract, where its own way would lose, cast, repeat or misattribute
+a count. Nothing here knows what is counted.
+"""
+
+import functools
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities.distributed import gather_all_tensors
+from torchmetrics.utilities.exceptions import TorchMetricsUserError
+
+OTHER_CONFIGURATION = (
+    "it was made with other arguments (number of classes, ignore_index, task, threshold or validate_args): "
+    "build the metric with the same ones"
+)
+
+
+class SummedStates(Metric):
+    """A metric whose states are all int64 and "sum"-reduced; a subclass says what a batch adds to them.
+
+    Equal configurations must give equal state names and different ones different names: MetricCollection
+    shares the states of metrics by them, and a checkpoint is held to them.
+    """
+
+    is_differentiable = False
+    full_state_update = False
+
+    def batch_states(self, preds: Any, target: Any) -> dict[str, Tensor]:
+        """What one batch adds to each state. Raises on bad input, and changes nothing."""
+        raise NotImplementedError
+
+    def update(self, preds: Any, target: Any) -> None:
+        """Count one batch."""
+        self._require_unsynced()
+        self._add(self.batch_states(preds, target))
+
+    def forward(self, preds: Any, target: Any) -> Any:
+        """Count one batch and return its value alone; the batch is counted once."""
+        self._require_unsynced()
+        batch = self.batch_states(preds, target)
+        kept, updates = self._copy_of_references(), self._update_count
+        try:
+            self._set(batch)
+            self._computed, self._update_count, self._to_sync = None, 1, self.dist_sync_on_step
+            self._forward_cache = self.compute()
+        finally:
+            self._set(kept)
+            self._computed, self._update_count, self._to_sync = None, updates, self.sync_on_compute
+        self._add(batch)
+        self._update_count = updates + 1
+        return self._forward_cache
+
+    def _require_unsynced(self) -> None:
+        if self._is_synced:
+            raise TorchMetricsUserError("the metric is synced and unsync would drop this batch: call unsync() first")
+
+    def _copy_of_references(self) -> dict[str, Tensor]:
+        return {name: getattr(self, name) for name in self._defaults}
+
+    def _set(self, states: dict[str, Tensor]) -> None:
+        for name, state in states.items():
+            setattr(self, name, state)
+
+    def _add(self, batch: dict[str, Tensor]) -> None:
+        for name, added in batch.items():
+            state = getattr(self, name)
+            if state.is_inference() and not torch.is_inference_mode_enabled():
+                state = state.clone()  # made in Lightning's validate or test, where it may still be changed
+            state += added
+            setattr(self, name, state)
+
+    def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
+        """Add the states of a metric of equal configuration, or of its ``metric_state``.
+
+        Raises:
+            ValueError: another class, or another configuration.
+        """
+        incoming = incoming_state.metric_state if isinstance(incoming_state, Metric) else incoming_state
+        missing = [name for name in self._defaults if isinstance(incoming, dict) and name not in incoming]
+        if missing:
+            raise ValueError(
+                f"merge_state needs the state {missing[0]!r}, got {sorted(incoming)}: {OTHER_CONFIGURATION}"
+            )
+        super().merge_state(incoming_state)
+        self._computed = None
+        self._update_count += incoming_state.update_count if isinstance(incoming_state, Metric) else 1
+
+    def _sync_dist(
+        self, dist_sync_fn: Callable[..., Any] = gather_all_tensors, process_group: Any | None = None
+    ) -> None:
+        """Sum all states over the processes by one all-reduce; a user's own ``dist_sync_fn`` goes to torchmetrics."""
+        if dist_sync_fn is not gather_all_tensors:
+            super()._sync_dist(dist_sync_fn, process_group)
+            return
+        states = self._copy_of_references()
+        buffer = torch.cat([state.flatten() for state in states.values()])  # a copy: other metrics may share the states
+        torch.distributed.all_reduce(buffer, group=process_group or self.process_group)
+        parts = torch.split(buffer, [state.numel() for state in states.values()])
+        self._set({name: part.view_as(state) for (name, state), part in zip(states.items(), parts, strict=True)})
+
+    @contextmanager
+    def sync_context(self, *args: Any, should_unsync: bool = True, **kwargs: Any) -> Generator[None, None, None]:
+        """As torchmetrics', and an error inside leaves the metric unsynced, its local states as they were."""
+        self.sync(*args, **kwargs)
+        try:
+            yield
+        except BaseException:
+            should_unsync = True
+            raise
+        finally:
+            self.unsync(should_unsync=self._is_synced and should_unsync)
+
+    def _wrap_update(self, update: Callable[..., None]) -> Callable[..., None]:
+        """As torchmetrics', and an update that fails is not counted as one."""
+        wrapped = super()._wrap_update(update)
+
+        @functools.wraps(update)
+        def guarded(*args: Any, **kwargs: Any) -> None:
+            before = self._update_count, self._computed
+            try:
+                wrapped(*args, **kwargs)
+            except BaseException:
+                self._update_count, self._computed = before
+                raise
+
+        return guarded
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> "SummedStates":
+        """Move the states as ``fn`` does, and never cast them: counts stay integers."""
+        super()._apply(fn, exclude_state=[*exclude_state, *self._defaults])
+        for name, default in self._defaults.items():
+            assert isinstance(default, Tensor)
+            self._defaults[name] = _moved(fn, default)
+            setattr(self, name, _moved(fn, getattr(self, name)))
+        return self
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Load the states if they are of this configuration; else say what they are, and load none."""
+        found = {key[len(prefix) :]: state_dict[key] for key in list(state_dict) if key.startswith(prefix)}
+        misfits = [self._misfit(name, state) for name, state in found.items() if "." not in name]
+        problems = [f"{type(self).__name__}: {misfit}" for misfit in misfits if misfit]
+        error_msgs.extend(problems)
+        for name in self._defaults:
+            state = state_dict.pop(prefix + name, None)
+            if state is not None and not problems:
+                setattr(self, name, state.detach().to(self.device, copy=True))
+                self._computed = None
+                self._update_count = max(self._update_count, 1)  # there is something to compute
+        args = (local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def _misfit(self, name: str, state: Any) -> str | None:
+        """Why a saved entry does not fit, or None."""
+        if name not in self._defaults:
+            own = ", ".join(map(repr, self._defaults))
+            return f"the states are {own}, got {name!r}: {OTHER_CONFIGURATION}"
+        shape = tuple(getattr(self, name).shape)
+        if not isinstance(state, Tensor):
+            return f"state {name!r} must be a tensor, got a {type(state).__name__}"
+        if state.dtype == torch.int64 and tuple(state.shape) == shape:
+            return None
+        got = f"{state.dtype} of shape {tuple(state.shape)}"
+        return f"state {name!r} must be int64 of shape {shape}, got {got}: {OTHER_CONFIGURATION}"
+
+
+def _moved(fn: Callable[[Tensor], Tensor], state: Tensor) -> Tensor:
+    moved = fn(state)
+    return moved if moved.dtype == state.dtype else state.to(moved.device)
