@@ -10,13 +10,12 @@ tensor(nan)
 The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in ``segiou.functional``.
 """
 
+from segiou.classification import ConfusionMatrix, JaccardIndex
 from segiou.metrics import (
     CohenKappa,
-    ConfusionMatrix,
     Dice,
     FBeta,
     FrequencyWeightedIoU,
-    JaccardIndex,
     MatthewsCorrCoef,
     MeanAccuracy,
     MeanIoU,

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from segiou import metrics
+from segiou import classification, metrics
 from segiou.counting import count
 from segiou.metric import ConfusionMatrixMetric
 
@@ -25,7 +25,7 @@ def mean_iou(preds: Any, target: Any, num_classes: int | None = None, **kwargs: 
 
 def jaccard_index(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> Tensor:
     """``mean_iou`` under its name in torchmetrics. See ``segiou.JaccardIndex``."""
-    return _score(metrics.JaccardIndex(num_classes, **kwargs), preds, target)
+    return _score(classification.JaccardIndex(num_classes, **kwargs), preds, target)
 
 
 def dice(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> Tensor:
@@ -75,7 +75,7 @@ def matthews_corrcoef(preds: Any, target: Any, num_classes: int | None = None, *
 
 def confusion_matrix(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> Tensor:
     """The matrix of pixels, ``(C, C)``; takes ``normalize``. See ``segiou.ConfusionMatrix``."""
-    return _score(metrics.ConfusionMatrix(num_classes, **kwargs), preds, target)
+    return _score(classification.ConfusionMatrix(num_classes, **kwargs), preds, target)
 
 
 def segmentation_metrics(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> dict[str, Tensor]:
