@@ -117,13 +117,13 @@ class ConfusionMatrixMetric(SummedStates):
         counts: Tensor = getattr(self, self._state_name)
         return counts
 
-    def synced_confmat(self) -> Tensor:
-        """The counts over all processes, by one all-reduce; the state stays local."""
+    def synced(self) -> tuple[Tensor, Tensor]:
+        """The counts and their errors over all processes, by one all-reduce; the state stays local."""
         synced = self._is_synced
         with self.sync_context(
             dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and not synced, should_unsync=not synced
         ):
-            return self.confmat.clone()
+            return self.confmat.clone(), self.errors.clone()
 
     def update(self, preds: Any, target: Any) -> None:
         """Count one batch.
@@ -164,14 +164,18 @@ class ConfusionMatrixMetric(SummedStates):
         return self.checked_value(self.confmat, self.errors)
 
     def checked_value(self, counts: Tensor, errors: Tensor) -> Any:
-        """``value_of`` these counts, if their errors allow it; nan scores are warned of, once until ``reset``."""
+        """``value_of`` counts whose errors allow it."""
+        self.check(errors)
+        return self.value_of(counts)
+
+    def check(self, errors: Tensor) -> None:
+        """Raise for bad labels that were counted, and warn of nan scores, once until ``reset``."""
         found = errors.tolist()
         if self.rules.validate_args and has_bad(found):
             raise total_error(found, self.rules)
         if found[NAN] and not self._warned_of_nan:
             rank_zero_warn(nan_text(found[NAN]), UserWarning)
             self._warned_of_nan = True
-        return self.value_of(counts)
 
     def reset(self) -> None:
         """Forget all batches."""
@@ -205,8 +209,8 @@ class ScoreMetric(ConfusionMatrixMetric):
             return self._bars(val, None, ax)
         if val is not None or self.score.of_matrix:
             return self._plot(val, ax)
-        counts = self.synced_confmat()
-        value = self.value_of(counts)
+        counts, errors = self.synced()
+        value = self.checked_value(counts, errors)
         return self._bars(self.score.per_class(counts, self.averaging), None if value.ndim else float(value), ax)
 
     def _bars(self, scores: Tensor, mean: float | None, ax: Any) -> Any:

@@ -6,13 +6,18 @@ from typing import Any
 from torch import Tensor
 
 
-def figure(width: float, height: float, **kwargs: Any) -> Any:
-    """A new pyplot figure and its axes; ``Figure.subplots`` arguments pass through."""
+def figure(width: float, height: float, pyplot: bool = True, **kwargs: Any) -> Any:
+    """A new figure and its axes; one that pyplot shows, or one on its own. The rest goes to ``subplots``."""
     try:
-        import matplotlib.pyplot as plt
+        from matplotlib.figure import Figure
     except ModuleNotFoundError as missing:
         raise ModuleNotFoundError('plot needs matplotlib: pip install "segiou[plot]"') from missing
-    return plt.subplots(figsize=(width, height), layout="constrained", **kwargs)
+    if pyplot:
+        import matplotlib.pyplot as plt
+
+        return plt.subplots(figsize=(width, height), layout="constrained", **kwargs)
+    fig = Figure(figsize=(width, height), layout="constrained")
+    return fig, fig.subplots(**kwargs)
 
 
 def bars(scores: Tensor | Sequence[float], names: Sequence[str], label: str, mean: float | None, ax: Any) -> Any:
@@ -41,11 +46,13 @@ def bars(scores: Tensor | Sequence[float], names: Sequence[str], label: str, mea
     return fig, ax
 
 
-def heat_map(matrix: Tensor, names: Sequence[str], ax: Any = None, title: str | None = None) -> Any:
+def heat_map(
+    matrix: Tensor, names: Sequence[str], ax: Any = None, title: str | None = None, pyplot: bool = True
+) -> Any:
     """A confusion matrix coloured by the share of the target class; values in the cells up to 25 classes."""
     size = len(names)
     side = min(4.0 + 0.28 * size, 16.0)
-    fig, ax = (None, ax) if ax is not None else figure(side + 1, side)
+    fig, ax = (None, ax) if ax is not None else figure(side + 1, side, pyplot)
     counts = matrix.detach().cpu().double()
     share = (counts / counts.sum(-1, keepdim=True)).nan_to_num().numpy()
     image = ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -67,11 +74,11 @@ def heat_map(matrix: Tensor, names: Sequence[str], ax: Any = None, title: str | 
     return fig, ax
 
 
-def heat_maps(matrices: Tensor, names: Sequence[str], titles: Sequence[str]) -> Any:
+def heat_maps(matrices: Tensor, names: Sequence[str], titles: Sequence[str], pyplot: bool = True) -> Any:
     """One heat map for each title, at most five in a row."""
     columns = min(5, len(titles))
     rows = -(-len(titles) // columns)
-    fig, axes = figure(4.2 * columns, 3.4 * rows, nrows=rows, ncols=columns, squeeze=False)
+    fig, axes = figure(4.2 * columns, 3.4 * rows, pyplot, nrows=rows, ncols=columns, squeeze=False)
     for ax, matrix, title in zip(axes.flat, matrices, titles, strict=False):
         heat_map(matrix, names, ax, title)
     for ax in axes.flat[len(titles) :]:

@@ -7,13 +7,17 @@ a count. Nothing here knows what is counted.
 import functools
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities.distributed import gather_all_tensors
 from torchmetrics.utilities.exceptions import TorchMetricsUserError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 OTHER_CONFIGURATION = (
     "it was made with other arguments (number of classes, ignore_index, task, threshold or validate_args): "
@@ -30,6 +34,10 @@ class SummedStates(Metric):
 
     is_differentiable = False
     full_state_update = False
+
+    def clone(self) -> "Self":
+        """A copy with a state of its own."""
+        return deepcopy(self)
 
     def batch_states(self, preds: Any, target: Any) -> dict[str, Tensor]:
         """What one batch adds to each state. Raises on bad input, and changes nothing."""

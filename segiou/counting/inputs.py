@@ -42,7 +42,7 @@ class Batch(NamedTuple):
 
 def batches(preds: Any, target: Any, rules: Rules) -> Iterator[Batch]:
     """The canonical batches of one call: one, or for a list of images one per image."""
-    preds = _scores_of(preds)
+    preds = unwrapped(preds)
     if isinstance(preds, list | tuple) or isinstance(target, list | tuple):
         if len(preds) != len(target):
             raise ValueError(f"preds and target must list as many images, got {len(preds)} and {len(target)}")
@@ -52,7 +52,7 @@ def batches(preds: Any, target: Any, rules: Rules) -> Iterator[Batch]:
         yield _batch(_tensor("preds", preds), _tensor("target", target), rules)
 
 
-def _scores_of(preds: Any) -> Any:
+def unwrapped(preds: Any) -> Any:
     """Unwrap a model's output: ``out`` as in torchvision, ``logits`` as in transformers."""
     if isinstance(preds, Tensor | np.ndarray | list) or type(preds) is tuple:
         return preds
