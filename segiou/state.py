@@ -48,6 +48,7 @@ class SummedStates(Metric):
         self._require_unsynced()
         self._add(self.batch_states(preds, target))
 
+    @torch.jit.unused
     def forward(self, preds: Any, target: Any) -> Any:
         """Count one batch and return its value alone; the batch is counted once."""
         self._require_unsynced()

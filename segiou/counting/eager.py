@@ -106,8 +106,9 @@ def _bad_target(table: Tensor, target: Tensor, num_classes: int, ignore: tuple[i
     """How many target labels are outside the classes and not ignored."""
     outside = table[:, 0].sum() + table[:, -1].sum()
     t = signed(target, num_classes, ignore)
+    held = torch.iinfo(t.dtype)  # a value beyond it would wrap in the comparison
     for value in ignore:
-        if not 0 <= value < num_classes:
+        if not 0 <= value < num_classes and held.min <= value <= held.max:
             outside = outside - (t == value).sum()
     return outside
 

@@ -218,12 +218,16 @@ def _label_error(name: str, labels: list[Tensor], rules: Rules) -> ValueError:
     bad = [(int(v), int(n)) for v, n in zip(values, pixels, strict=True) if int(v) not in allowed]
     bad.sort(key=lambda found: -found[1])
     shown = ", ".join(f"{value} ({_pixels(number)})" for value, number in bad[:5])
-    more = f" and {len(bad) - 5} other values" if len(bad) > 5 else ""
+    rest = len(bad) - 5
+    more = f" and {rest} other value{'' if rest == 1 else 's'}" if rest > 0 else ""
     remedy = "pass validate_args=False to count such pixels as void: a miss, and no class's false alarm"
     if name == "target":
-        ignore = [*rules.ignore_index, *(value for value, _ in bad[:5])]
-        ignore_index = ignore[0] if len(ignore) == 1 else ignore
-        remedy = f"pass ignore_index={ignore_index} to leave them out, or validate_args=False to leave out all outside"
+        remedy = "pass validate_args=False to leave out all outside"
+        nameable = [value for value, _ in bad[:5] if value < 2**63]
+        if nameable:
+            ignore = [*rules.ignore_index, *nameable]
+            shown_ignore = ignore[0] if len(ignore) == 1 else ignore
+            remedy = f"pass ignore_index={shown_ignore} to leave them out, or {remedy.removeprefix('pass ')}"
     return ValueError(f"{name} labels must be {_range(name, rules)}, got {shown}{more}: {remedy}")
 
 

@@ -1,0 +1,357 @@
+"""Bad input: the exact message, and a state that is what it was before."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from segiou import ConfusionMatrix, FBeta, FrequencyWeightedIoU, MeanIoU, PixelAccuracy, SegmentationMetrics
+from segiou.functional import mean_iou
+
+
+def i(*shape, value=0):
+    return torch.full(shape, value, dtype=torch.int64)
+
+
+def f(*shape):
+    return torch.zeros(shape)
+
+
+def with_values(*values):
+    return torch.tensor([values])
+
+
+RESIZE = 'pass upsample="bilinear" if the score maps are smaller than target, or resize one of them first'
+FIT = "preds and target do not fit, got preds of shape"
+BAD_INPUT = {
+    "a label of target outside": (
+        with_values(0, 0, 0),
+        with_values(0, 255, 255),
+        "target labels must be 0 to 2, got 255 (2 pixels): pass ignore_index=255 to leave them out, "
+        "or validate_args=False to leave out all outside",
+    ),
+    "several labels of target outside": (
+        with_values(0, 0, 0, 0),
+        with_values(7, -1, -1, 2),
+        "target labels must be 0 to 2, got -1 (2 pixels), 7 (1 pixel): pass ignore_index=[-1, 7] to leave them out, "
+        "or validate_args=False to leave out all outside",
+    ),
+    "a label of preds outside": (
+        with_values(0, 3, 1),
+        with_values(0, 1, 1),
+        "preds labels must be 0 to 2, got 3 (1 pixel): pass validate_args=False to count such pixels as void: "
+        "a miss, and no class's false alarm",
+    ),
+    "more labels than are named": (
+        with_values(3, 4, 5, 6, 7, 8, 8),
+        with_values(0, 0, 0, 0, 0, 0, 0),
+        "preds labels must be 0 to 2, got 8 (2 pixels), 3 (1 pixel), 4 (1 pixel), 5 (1 pixel), 6 (1 pixel) and 1 other "
+        "value: pass validate_args=False to count such pixels as void: a miss, and no class's false alarm",
+    ),
+    "a uint64 above int64": (
+        with_values(0),
+        torch.tensor([[-1]]).view(torch.uint64),
+        "target labels must be 0 to 2, got 18446744073709551615 (1 pixel): pass validate_args=False to leave out all outside",
+    ),
+    "scores smaller than target": (
+        f(2, 3, 4, 4),
+        i(2, 8, 8),
+        f"{FIT} (2, 3, 4, 4) and target of shape (2, 8, 8): {RESIZE}",
+    ),
+    "a target with a channel axis": (
+        f(2, 3, 4, 4),
+        i(2, 1, 4, 4),
+        f"{FIT} (2, 3, 4, 4) and target of shape (2, 1, 4, 4): target must have no channel axis, "
+        "pass target.squeeze(1)",
+    ),
+    "labels of another size": (
+        i(2, 4, 4),
+        i(2, 8, 8),
+        f"{FIT} (2, 4, 4) and target of shape (2, 8, 8): preds must be labels of target's shape, "
+        "or scores of shape (N, C, ...)",
+    ),
+    "two axes too many": (
+        f(2, 3, 4, 4),
+        i(2, 4),
+        f"{FIT} (2, 3, 4, 4) and target of shape (2, 4): preds must be labels of target's shape, "
+        "or scores of shape (N, C, ...)",
+    ),
+    "too few channels": (
+        f(2, 2, 4, 4),
+        i(2, 4, 4),
+        "preds must have 3 channels on axis 1 (num_classes=3), got 2: preds of shape (2, 2, 4, 4) and target of "
+        "shape (2, 4, 4)",
+    ),
+    "scores without a class axis": (
+        f(2, 4),
+        i(2, 4),
+        "floating preds need a class axis that target has not, got preds of shape (2, 4) and target of shape (2, 4) and "
+        'torch.float32: pass preds of shape (N, C, ...), or integer labels, or task="binary"',
+    ),
+    "a float target": (
+        i(2, 4),
+        f(2, 4),
+        "target must hold labels of an integer dtype or bool, got torch.float32: pass target.long() if the values are "
+        "class ids",
+    ),
+    "complex preds": (
+        f(2, 3, 4).to(torch.complex64),
+        i(2, 4),
+        "preds must be real scores or integer labels, got torch.complex64",
+    ),
+    "devices that differ": (
+        i(2, 4).to("meta"),
+        i(2, 4),
+        "preds and target must be on one device, got preds on meta and target on cpu: pass target.to('meta')",
+    ),
+    "another device than the metric's": (
+        i(2, 4).to("meta"),
+        i(2, 4).to("meta"),
+        "the metric must be on the device of its input, got a metric on cpu and preds and target on meta: "
+        "call metric.to('meta') first",
+    ),
+    "a single number": (
+        torch.tensor(1),
+        torch.tensor(1),
+        "target must have at least one axis, got preds of shape () and target of shape ()",
+    ),
+    "lists of different lengths": (
+        [i(2, 2)],
+        [i(2, 2), i(2, 2)],
+        "preds and target must list as many images, got 1 and 2",
+    ),
+    "a mapping without scores": (
+        {"aux": f(2, 3, 4), "extra": 1},
+        i(2, 4),
+        'preds must be a tensor, an array, a list of them, or hold the scores as "out" or "logits", '
+        "got keys ['aux', 'extra']",
+    ),
+    "something else": (
+        "masks",
+        i(2, 4),
+        'preds must be a tensor, an array, a list of them, or hold the scores as "out" or "logits", got a str',
+    ),
+    "a list of numbers": (
+        [1, 2],
+        [1, 2],
+        "preds must be a tensor, a numpy array or a list of them, got a int",
+    ),
+    "an array of strings": (
+        np.array(["a", "b"]),
+        i(2),
+        "preds must be an array of numbers, got dtype <U1",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+@pytest.mark.parametrize("call", ["update", "forward"])
+def test_bad_input_says_what_and_changes_nothing(case, call):
+    preds, target, message = BAD_INPUT[case]
+    metric = MeanIoU(3)
+    metric.update(with_values(0, 1, 2), with_values(0, 2, 2))
+    value, counts, errors = metric.compute(), metric.confmat.clone(), metric.errors.clone()
+    with pytest.raises((ValueError, TypeError), match=f"^{re.escape(message)}$"):
+        getattr(metric, call)(preds, target)
+    assert torch.equal(metric.confmat, counts)
+    assert torch.equal(metric.errors, errors)
+    assert metric.update_count == 1
+    assert metric._computed is value
+    if "metric's" in case:
+        return  # a function has no device of its own
+    with pytest.raises((ValueError, TypeError), match=re.escape(message)):
+        mean_iou(preds, target, num_classes=3)
+
+
+def test_a_bad_image_in_a_list_leaves_the_good_ones_uncounted():
+    metric = MeanIoU(3)
+    with pytest.raises(ValueError, match="got 9"):
+        metric.update([i(2, 2), i(3, 3)], [i(2, 2), i(3, 3, value=9)])
+    assert metric.update_count == 0
+    assert int(metric.confmat.sum()) == 0
+
+
+def test_the_remedies_help():
+    preds, target = with_values(0, 3, 1), with_values(255, 1, -1)
+    assert MeanIoU(3, ignore_index=[255, -1], validate_args=False)(preds, target) == 0
+    metric = MeanIoU(3, validate_args=False)
+    metric.update(preds, target)
+    assert metric.confmat.tolist() == [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0], [1, 1, 0, 0]]
+    metric.compute()
+    assert MeanIoU(3, ignore_index=[255, -1])(with_values(0, 1, 1), target) == 1
+
+
+@pytest.mark.parametrize("scores", [[-0.5, 0.5], [0.5, 1.5], [-3.0, 8.0]])
+def test_logits_taken_for_probabilities_are_found(scores):
+    metric = MeanIoU(task="binary")
+    low, high = min(scores), max(scores)
+    outside = sum(not 0 <= score <= 1 for score in scores)
+    message = (
+        f"scores must be probabilities between 0 and 1, got {outside} pixel{'s' * (outside > 1)} outside, from {low:g} to "
+        f"{high:g}: pass from_logits=True for logits, or validate_args=False to take them as they are"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        metric.update(torch.tensor([scores]), i(1, 2))
+    assert metric.update_count == 0
+    MeanIoU(task="binary", from_logits=True).update(torch.tensor([scores]), i(1, 2))
+    MeanIoU(task="binary", validate_args=False).update(torch.tensor([scores]), i(1, 2))
+
+
+def test_binary_messages():
+    metric = MeanIoU(task="binary")
+    with pytest.raises(ValueError, match=re.escape("target labels must be 0 to 1, got 255 (1 pixel)")):
+        metric.update(with_values(0, 1), with_values(255, 1))
+    with pytest.raises(ValueError, match=re.escape(f"{FIT} (1, 2) and target of shape (1, 3): {RESIZE}")):
+        metric.update(f(1, 2), i(1, 3))
+    with pytest.raises(ValueError, match=r"preds must have 2 channels on axis 1 \(num_classes=2\), got 3"):
+        metric.update(f(1, 3, 4), i(1, 4))
+
+
+def test_multilabel_messages():
+    metric = MeanIoU(task="multilabel", num_labels=3)
+    message = (
+        "preds and target must have 3 labels on axis 1 (num_labels=3), got preds of shape (2, 4, 5) and target of "
+        "shape (2, 4, 5)"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        metric.update(f(2, 4, 5), i(2, 4, 5))
+    with pytest.raises(ValueError, match="preds must be labels of target's shape or scores of it"):
+        metric.update(i(2, 3, 5), i(2, 5))
+
+
+def test_nan_scores_are_counted_and_warned_of_once():
+    metric = MeanIoU(2)
+    scores = torch.tensor([[[0.0, float("nan")], [1.0, 0.0]]])
+    metric.update(scores, i(1, 2))
+    metric.update(scores, i(1, 2))
+    assert metric.errors.tolist() == [0, 0, 2, 0]
+    message = "2 pixels had nan among their scores; a nan wins the argmax, and in a binary score it is negative"
+    with pytest.warns(UserWarning, match=f"^{message}$"):
+        metric.compute()
+    metric.update(scores, i(1, 2))
+    metric.compute()  # not again: pytest makes a warning an error
+    metric.reset()
+    metric.update(scores, i(1, 2))
+    with pytest.warns(UserWarning, match="1 pixel had nan"):
+        metric.compute()
+    with pytest.warns(UserWarning, match="1 pixel had nan"):
+        MeanIoU(task="binary")(torch.tensor([[0.2, float("nan")]]), i(1, 2))
+
+
+def test_bad_labels_that_an_accelerator_has_only_counted_are_raised_by_compute():
+    metric = MeanIoU(3, ignore_index=255)
+    metric.update(with_values(0, 1), with_values(0, 1))
+    metric.errors += torch.tensor([2, 1000, 0, 0])
+    message = (
+        "labels must be 0 to 2 or 255, got 1,000 pixels of target and 2 pixels of preds outside since the last reset, over "
+        "all processes: pass ignore_index for target values to leave out, or validate_args=False"
+    )
+    for _ in range(2):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            metric.compute()
+    assert metric.confmat.trace() == 2
+    metric.reset()
+    metric.update(with_values(0, 1), with_values(0, 1))
+    assert metric.compute() == 1
+    binary = MeanIoU(task="binary")
+    binary.update(with_values(0, 1), with_values(0, 1))
+    binary.errors[3] = 7
+    with pytest.raises(
+        ValueError, match="^scores must be probabilities between 0 and 1, got 7 pixels outside since the last"
+    ):
+        binary.compute()
+
+
+def test_compute_before_update_warns_and_gives_nan():
+    with pytest.warns(UserWarning, match="was called before the ``update`` method"):
+        assert MeanIoU(3).compute().isnan()
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 4), (2, 0), (0, 3, 3)])
+def test_an_empty_batch_counts_nothing(shape):
+    metric = MeanIoU(3)
+    metric.update(i(*shape), i(*shape))
+    metric.update(f(shape[0], 3, *shape[1:]), i(*shape))
+    assert metric.compute().isnan()
+
+
+BAD_ARGUMENTS = [
+    ({}, "num_classes must be an integer of at least 1 for task='multiclass', got None"),
+    ({"num_classes": 0}, "num_classes must be an integer of at least 1 for task='multiclass', got 0"),
+    ({"num_classes": 2.5}, "num_classes must be an integer of at least 1 for task='multiclass', got 2.5"),
+    (
+        {"num_classes": 3, "task": "panoptic"},
+        "task must be one of 'multiclass', 'binary', 'multilabel', got 'panoptic'",
+    ),
+    (
+        {"num_classes": 3, "num_labels": 3},
+        "num_labels is for task=\"multilabel\", got num_labels=3 with task='multiclass'",
+    ),
+    ({"task": "multilabel"}, "num_labels must be an integer of at least 1 for task='multilabel', got None"),
+    (
+        {"num_classes": 3, "task": "multilabel", "num_labels": 3},
+        'task="multilabel" takes num_labels, not num_classes, got num_classes=3',
+    ),
+    ({"num_classes": 3, "task": "binary"}, 'task="binary" has 2 classes: leave num_classes out, got num_classes=3'),
+    (
+        {"num_classes": 3, "average": "mean"},
+        'average must be "macro", "micro", "weighted", "none" or None, got \'mean\'',
+    ),
+    ({"num_classes": 3, "absent": "ignore"}, "absent must be \"skip\" or a score between 0 and 1, got 'ignore'"),
+    ({"num_classes": 3, "absent": 2.0}, 'absent must be "skip" or a score between 0 and 1, got 2.0'),
+    ({"num_classes": 3, "absent_if": "preds"}, 'absent_if must be "union" or "target", got \'preds\''),
+    ({"num_classes": 3, "exclude": [3]}, "exclude must hold ids of the 3 classes, 0 to 2, got [3]"),
+    ({"num_classes": 3, "exclude": 1.5}, "exclude must hold class ids, got 1.5"),
+    (
+        {"num_classes": 2, "exclude": [0], "ignore_index": 1},
+        "exclude=[0] and ignore_index=(1,) leave none of the 2 classes to average",
+    ),
+    ({"num_classes": 2, "ignore_index": [0, 1]}, "ignore_index=[0, 1] leaves none of the 2 classes to count"),
+    ({"num_classes": 3, "ignore_index": 0.5}, "ignore_index must be an int, several ints or None, got 0.5"),
+    ({"num_classes": 3, "ignore_index": 2**63}, f"ignore_index must hold integers of 64 bits, got {2**63}"),
+    ({"num_classes": 3, "threshold": 1.5}, "threshold must be a probability between 0 and 1, got 1.5"),
+    ({"num_classes": 3, "upsample": "cubic"}, 'upsample must be None, "bilinear" or "nearest", got \'cubic\''),
+    ({"num_classes": 3, "class_names": ["a", "b"]}, "class_names must be 3 different names, got ['a', 'b']"),
+    ({"num_classes": 3, "class_names": "abc"}, "class_names must be 3 different names, got 'abc'"),
+    ({"num_classes": 3, "sync": True}, "Unexpected keyword arguments: `sync`"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), BAD_ARGUMENTS, ids=[str(arguments) for arguments, _ in BAD_ARGUMENTS]
+)
+def test_bad_arguments_say_what_and_what_else(arguments, message):
+    with pytest.raises((ValueError, TypeError), match=f"^{re.escape(message)}$"):
+        MeanIoU(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("metric", "arguments", "message"),
+    [
+        (
+            PixelAccuracy,
+            {"average": "macro"},
+            "average does not apply to PixelAccuracy: leave it out, got average='macro'",
+        ),
+        (PixelAccuracy, {"exclude": [0]}, "exclude does not apply to PixelAccuracy: leave it out, got exclude=[0]"),
+        (
+            FrequencyWeightedIoU,
+            {"average": "macro"},
+            "average does not apply to FrequencyWeightedIoU: leave it out, got average='macro'",
+        ),
+        (ConfusionMatrix, {"normalize": "rows"}, 'normalize must be None, "true", "pred" or "all", got \'rows\''),
+        (FBeta, {"beta": -1.0}, "beta must be a finite number of at least 0, got -1.0"),
+        (SegmentationMetrics, {"beta": float("inf")}, "beta must be a finite number of at least 0, got inf"),
+    ],
+)
+def test_arguments_without_a_meaning_are_refused(metric, arguments, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        metric(3, **arguments)
+
+
+@pytest.mark.parametrize("name", ["upsample", "groups"])
+def test_what_is_not_there_yet_says_so(name):
+    value = {"upsample": "bilinear", "groups": {"all": [0, 1]}}[name]
+    with pytest.raises(NotImplementedError, match=f"^{name} is not available yet"):
+        MeanIoU(3, **{name: value})
