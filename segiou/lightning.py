@@ -20,6 +20,7 @@ from segiou.publishing import Result, publish, table
 
 Stage = Literal["train", "val", "test"]
 Outputs = Callable[[Any, Any], tuple[Any, Any]]
+STEPS: dict[Stage, str] = {"train": "training_step", "val": "validation_step", "test": "test_step"}
 
 
 def _callbacks() -> tuple[type, ...]:
@@ -94,7 +95,7 @@ class _Monitor:
                 "the batches from here on",
                 UserWarning,
             )
-            self._start("train", trainer, pl_module)
+            self._start("train", trainer, pl_module, resumed=True)
         self._count("train", trainer, outputs, batch, batch_idx, 0)
 
     def on_validation_batch_end(
@@ -129,14 +130,15 @@ class _Monitor:
 
     # ---- what they do
 
-    def _start(self, stage: Stage, trainer: Any, pl_module: Any) -> None:
+    def _start(self, stage: Stage, trainer: Any, pl_module: Any, *, resumed: bool = False) -> None:
         """Fresh counts, one for each loader."""
         if stage not in self.stages or trainer.sanity_checking:
             return
         loaders, sequential = _loaders(stage, trainer)
         copies = len(loaders) if sequential and stage != "train" else 1
         self._counting[stage] = [self._empty.clone().to(pl_module.device) for _ in range(copies)]
-        self._real[stage] = RealSamples(stage, loaders, sequential)
+        # a resumed epoch numbers its batches on, while the loader may start anew
+        self._real[stage] = RealSamples(stage, loaders, sequential and not resumed)
 
     def _count(self, stage: Stage, trainer: Any, outputs: Any, batch: Any, batch_idx: int, loader: int) -> None:
         if stage not in self.stages or trainer.sanity_checking or outputs is None:
@@ -161,6 +163,12 @@ class _Monitor:
             suffix = f"/dataloader_idx_{index}" if len(metrics) > 1 else ""
             counts, errors = metric.synced()
             metric.check(errors)
+            if not counts.any():
+                rank_zero_warn(
+                    f"nothing was counted for {stage}/mIoU{suffix} and {stage}/Dice{suffix}: {STEPS[stage]} returned "
+                    "None or {} for every batch, or no pixels",
+                    UserWarning,
+                )
             result = Result(stage, suffix, counts, metric)
             self._results[stage].append(result)
             for score in (MeanIoU.score, Dice.score):
@@ -205,10 +213,9 @@ class _Monitor:
 def _preds_and_target(stage: Stage, outputs: Any) -> tuple[Any, Any]:
     if isinstance(outputs, Mapping) and "preds" in outputs and "target" in outputs:
         return outputs["preds"], outputs["target"]
-    step = {"train": "training_step", "val": "validation_step", "test": "test_step"}[stage]
     got = f"a dict with {sorted(map(str, outputs))}" if isinstance(outputs, Mapping) else f"a {type(outputs).__name__}"
     raise ValueError(
-        f"{step} must return a dict with preds and target for SegmentationMonitor, got {got}: return them, pass "
+        f"{STEPS[stage]} must return a dict with preds and target for SegmentationMonitor, got {got}: return them, pass "
         f"outputs=function(outputs, batch) -> (preds, target), or leave {stage!r} out of stages"
     )
 

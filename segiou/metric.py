@@ -51,6 +51,7 @@ class ConfusionMatrixMetric(SummedStates):
     plot_upper_bound = 1.0
     plot_legend_name = "Class"
     __jit_unused_properties__: ClassVar[list[str]] = [*SummedStates.__jit_unused_properties__, "confmat"]
+    __jit_ignored_attributes__: ClassVar[list[str]] = ["device", "rules", "averaging", "score"]
 
     not_applicable: ClassVar[tuple[str, ...]] = ()  # arguments that have no meaning for a subclass
 

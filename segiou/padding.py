@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from torch.utils.data import DistributedSampler
+from torch.utils.data import BatchSampler, DistributedSampler
 from torchmetrics.utilities import rank_zero_warn
 
 
@@ -59,5 +59,5 @@ def _padded_sampler(loader: Any) -> Any:
 def _batch_size(loader: Any) -> int | None:
     """The batch size, if batches of that size come in the sampler's order."""
     in_order = getattr(loader, "in_order", True) or loader.num_workers == 0
-    size = getattr(loader.batch_sampler, "batch_size", None)
-    return size if in_order and isinstance(size, int) else None
+    batches = loader.batch_sampler
+    return batches.batch_size if in_order and type(batches) is BatchSampler else None

@@ -59,7 +59,7 @@ def heat_map(
     if size <= 25:
         for row in range(size):
             for column in range(size):
-                color = "white" if share[row, column] > 0.5 else "#333333"
+                color = "white" if share[row, column] > 0.6 else "#333333"
                 text = _short(float(counts[row, column]), matrix.is_floating_point())
                 ax.text(column, row, text, ha="center", va="center", size=8 if size < 12 else 6, color=color)
     step = max(1, size // 40)

@@ -40,7 +40,8 @@ def publish(result: Result, trainer: Any, *, per_class: bool, figure: bool) -> N
     """Give one result to every logger of the trainer; called on rank 0 only."""
     if not trainer.loggers:
         return
-    step = trainer.fit_loop.epoch_loop._batches_that_stepped  # as Lightning's own log calls
+    # the step of Lightning's own log calls; those at the end of a training epoch are of the batch before
+    step = trainer.fit_loop.epoch_loop._batches_that_stepped - (result.stage == "train")
     drawing = _figure(result) if figure else None
     for logger in trainer.loggers:
         if per_class:
@@ -96,6 +97,7 @@ def table(result: Result) -> str | None:
     if importlib.util.find_spec("rich") is None:
         return None
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     how = result.metric.averaging
@@ -107,11 +109,14 @@ def table(result: Result) -> str | None:
         grid.add_column(column, justify="right")
     for row, name in enumerate(result.metric.class_names):
         cells = [_cell(scores[row]) for scores in columns.values()]
-        grid.add_row(name, *cells, f"{pixels[row]:,}", end_section=row == len(pixels) - 1)
+        grid.add_row(escape(name), *cells, f"{pixels[row]:,}", end_section=row == len(pixels) - 1)
     means = [_cell(float(score(result.counts, how))) for score in COLUMNS.values()]
     grid.add_row(how.average or "mean", *means, f"{sum(pixels):,}")
+    if any(score != score for scores in columns.values() for score in scores):
+        grid.caption = "-: nothing to divide by, left out of the mean"
     text = io.StringIO()
-    Console(file=text, width=100).print(grid)
+    plain = Console(file=text, width=100, markup=False, emoji=False, highlight=False)  # names may hold [ and :
+    plain.print(grid)
     return text.getvalue()
 
 

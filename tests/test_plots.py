@@ -1,0 +1,84 @@
+"""plot() on every metric, by torchmetrics' convention."""
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+
+import segiou
+from tests.test_metrics import METRICS, TASKS, batch
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    plt.close("all")
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.__name__)
+@pytest.mark.parametrize("task", TASKS)
+def test_every_metric_plots_its_state_and_a_given_value(metric, task, tmp_path):
+    m = metric(**TASKS[task])
+    value = m(*batch(task))
+    for given in (None, value):
+        fig, ax = m.plot(given)
+        assert isinstance(fig, plt.Figure)
+        fig.savefig(tmp_path / "plot.png")
+        assert (tmp_path / "plot.png").stat().st_size > 2000
+    if metric is not segiou.ConfusionMatrix:
+        fig, ax = m.plot([value, value, value])
+        assert len(ax.lines) >= 1
+
+
+def test_bars_are_the_scores_with_their_names():
+    metric = segiou.MeanIoU(3, class_names=["road", "car", "sky"])
+    metric.update(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 1, 1]))
+    _, ax = metric.plot()
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([1 / 2, 2 / 3, 0])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["road", "car", "sky"]
+    assert [text.get_text() for text in ax.texts] == ["0.500", "0.667", "absent"]
+    assert ax.get_legend().get_texts()[0].get_text() == "mIoU 0.5833"
+
+
+def test_an_axis_that_is_given_is_drawn_on():
+    fig, axes = plt.subplots(1, 2)
+    for metric, ax in zip((segiou.MeanIoU(3), segiou.ConfusionMatrix(3)), axes, strict=True):
+        metric.update(torch.tensor([0, 1]), torch.tensor([0, 1]))
+        none, drawn = metric.plot(ax=ax)
+        assert none is None
+        assert drawn is ax
+
+
+def test_the_heat_map_shows_counts_and_names():
+    metric = segiou.ConfusionMatrix(2, class_names=["road", "car"])
+    metric.update(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]))
+    _, ax = metric.plot()
+    assert [text.get_text() for text in ax.texts] == ["1", "0", "1", "1"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["road", "car"]
+    assert ax.get_xlabel() == "predicted"
+    assert ax.get_ylabel() == "target"
+
+
+def test_many_classes_stay_readable():
+    metric = segiou.ConfusionMatrix(150)
+    labels = torch.randint(0, 150, (5000,))
+    metric.update(labels, labels)
+    _, ax = metric.plot()
+    assert not ax.texts
+    assert len(ax.get_xticks()) <= 50
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(7, "7"), (999, "999"), (1000, "1.0k"), (25_300, "25k"), (3.2e6, "3.2M"), (5e12, "5T")]
+)
+def test_counts_are_short(value, text):
+    from segiou.plots import _short
+
+    assert _short(value, share=False) == text
+
+
+def test_without_matplotlib_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    metric = segiou.MeanIoU(2)
+    metric.update(torch.tensor([0]), torch.tensor([0]))
+    with pytest.raises(ModuleNotFoundError, match=r'pip install "segiou\[plot\]"'):
+        metric.plot()
