@@ -73,8 +73,12 @@ def _table(preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, .
     rows, columns = num_classes + 2, num_classes + 1
     t = signed(target, num_classes, ignore)
     p = signed(preds, num_classes, ignore)
-    key = (t.clamp(-1, num_classes).to(_narrow(rows * columns)) + 1) * columns
-    key += torch.where((p < 0) | (p >= num_classes), num_classes, p)
+    if not _inside(p, num_classes):
+        p = torch.where((p < 0) | (p >= num_classes), num_classes, p)
+    if not _inside(t, num_classes):
+        t = t.clamp(-1, num_classes)
+    narrow = torch.int32 if rows * columns < 2**31 else torch.int64
+    key = torch.add(p.to(narrow), t.to(narrow), alpha=columns).add_(columns)
     items = target.shape[0] if each else 1
     if each:
         shape = (-1,) + (1,) * (key.ndim - 1)
@@ -145,8 +149,12 @@ def signed(labels: Tensor, num_classes: int, ignore: tuple[int, ...]) -> Tensor:
     return labels.to(torch.int32 if labels.dtype in (torch.int16, torch.uint16) else torch.int64)
 
 
-def _narrow(size: int) -> torch.dtype:
-    return torch.int32 if size < 2**31 else torch.int64
+def _inside(labels: Tensor, num_classes: int) -> bool:
+    """Whether every label is a class; asked on the CPU only, where the answer costs no waiting."""
+    if labels.device.type != "cpu":
+        return False
+    low, high = labels.aminmax()
+    return int(low) >= 0 and int(high) < num_classes
 
 
 def _none(like: Tensor) -> Tensor:
