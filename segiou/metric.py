@@ -35,7 +35,10 @@ class ConfusionMatrixMetric(SummedStates):
         groups: not available yet.
         threshold: binary and multilabel scores are positive where the probability is above it.
         from_logits: binary and multilabel scores are logits.
-        upsample: not available yet.
+        upsample: how score maps of another size than the target are brought to it, "bilinear" or
+            "nearest", image by image and equal to ``torch.nn.functional.interpolate`` in float32; two
+            spatial axes.
+        align_corners: as in ``torch.nn.functional.interpolate``, for "bilinear".
         validate_args: whether labels outside the classes, and binary scores that are no probabilities,
             raise an error. If False, such target pixels are ignored and such predictions are void.
         class_names: names of the classes (of the labels, for multilabel), shown in plots and keys.
@@ -43,7 +46,7 @@ class ConfusionMatrixMetric(SummedStates):
 
     Raises:
         ValueError: an argument outside its choices or range.
-        NotImplementedError: ``groups`` or ``upsample``.
+        NotImplementedError: ``groups``.
     """
 
     higher_is_better = True
@@ -72,6 +75,7 @@ class ConfusionMatrixMetric(SummedStates):
         threshold: float = 0.5,
         from_logits: bool = False,
         upsample: Upsample | None = None,
+        align_corners: bool = False,
         validate_args: bool = True,
         class_names: Sequence[str] | None = None,
         **kwargs: Any,
@@ -91,6 +95,7 @@ class ConfusionMatrixMetric(SummedStates):
             threshold=threshold,
             from_logits=from_logits,
             upsample=upsample,
+            align_corners=align_corners,
             validate_args=validate_args,
         )
         averaging = Averaging(average, absent, absent_if, _excluded(exclude, rules), task)

@@ -22,7 +22,8 @@ print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 LAYERS = [
     {"segiou.formulas", "segiou.counting.rules", "segiou.plots"},
     {"segiou.averaging", "segiou.counting.inputs"},
-    {"segiou.counting.eager"},
+    {"segiou.counting.eager", "segiou.counting.upsample"},
+    {"segiou.counting.kernels"},
     {"segiou.counting"},
     {"segiou.state"},
     {"segiou.metric"},

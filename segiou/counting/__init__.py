@@ -1,21 +1,15 @@
 """Pixels to counts: ``count(preds, target, rules)``, with the kernel that fits the device."""
 
-from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from segiou.counting import eager, inputs
+from segiou.counting import inputs
 from segiou.counting.inputs import Batch, Counted
+from segiou.counting.kernels import kernel_for, run
 from segiou.counting.rules import IgnoreIndex, Rules, Task, Upsample
 
 __all__ = ["Counted", "IgnoreIndex", "Rules", "Task", "Upsample", "count", "kernel_for"]
-
-
-def kernel_for(device: torch.device) -> ModuleType:
-    """The module whose ``labels``, ``scores`` and ``binary`` count on this device."""
-    return eager
 
 
 @torch.no_grad()
@@ -56,19 +50,10 @@ def count(preds: Any, target: Any, rules: Rules, per_image: bool = False) -> Cou
 def _count(batch: Batch, rules: Rules, per_image: bool) -> Counted:
     """Count a canonical batch; the labels of a multilabel task are items of their own."""
     if rules.num_labels is None:
-        return _dispatch(batch.kind, batch.preds, batch.target, rules, per_image)
-    if per_image:
-        counts, errors = _dispatch(batch.kind, batch.preds.flatten(0, 1), batch.target.flatten(0, 1), rules, True)
-        return Counted(counts.view(-1, *rules.shape), errors)
-    return _dispatch(batch.kind, batch.preds.movedim(1, 0), batch.target.movedim(1, 0), rules, True)
-
-
-def _dispatch(kind: str, preds: Tensor, target: Tensor, rules: Rules, each: bool) -> Counted:
-    kernel = kernel_for(target.device)
-    if kind == "binary":
-        counted: Counted = kernel.binary(preds, target, rules.bound, not rules.from_logits, rules.ignore_index, each)
-    elif kind == "scores":
-        counted = kernel.scores(preds, target, rules.num_classes, rules.ignore_index, each)
-    else:
-        counted = kernel.labels(preds, target, rules.num_classes, rules.ignore_index, each)
-    return counted
+        return run(batch, rules, per_image)
+    kind, preds, target = batch
+    if per_image or rules.upsample:
+        counts, errors = run(Batch(kind, preds.flatten(0, 1), target.flatten(0, 1)), rules, True)
+        counts = counts.view(-1, *rules.shape)
+        return Counted(counts if per_image else counts.sum(0), errors)
+    return run(Batch(kind, preds.movedim(1, 0), target.movedim(1, 0)), rules, True)

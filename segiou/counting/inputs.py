@@ -32,7 +32,8 @@ class Batch(NamedTuple):
     """Canonical input, and the kernel function that counts it.
 
     "labels": integers, ``preds`` and ``target`` of one shape. "scores": ``preds`` has the classes on axis
-    1. "binary": ``preds`` are floating scores of the positive class, of the target's shape.
+    1. "binary": ``preds`` are floating scores of the positive class, of the target's shape. "scores" and
+    "binary" may have another spatial size than the target where ``Rules.upsample`` is set.
     """
 
     kind: Literal["labels", "scores", "binary"]
@@ -128,9 +129,18 @@ def _class_scores(preds: Tensor, target: Tensor, rules: Rules) -> Batch:
             f"preds must have {rules.num_classes} channels on axis 1 (num_classes={rules.num_classes}), "
             f"got {preds.shape[1]}: {_shapes(preds, target)}"
         )
-    if preds.shape[:1] + preds.shape[2:] != target.shape:
+    if preds.shape[:1] + preds.shape[2:] != target.shape and not _resizable(preds[:, 0], target, rules):
         raise ValueError(_misfit(preds, target) + _SCORES_REMEDY)
     return Batch("scores", preds, target)
+
+
+def _resizable(preds: Tensor, target: Tensor, rules: Rules) -> bool:
+    """Whether score maps of another size may be brought to the target's: all but the last two axes agree."""
+    if rules.upsample is None or not preds.is_floating_point() or preds.ndim != target.ndim:
+        return False
+    axes = 4 if rules.task == "multilabel" else 3
+    full = all(preds.shape[-2:]) or not target.numel()
+    return target.ndim == axes and preds.shape[:-2] == target.shape[:-2] and full
 
 
 def _multilabel(preds: Tensor, target: Tensor, rules: Rules) -> Batch:
@@ -143,11 +153,14 @@ def _multilabel(preds: Tensor, target: Tensor, rules: Rules) -> Batch:
     return Batch("binary" if preds.is_floating_point() else "labels", preds, target)
 
 
-_SCORES_REMEDY = 'pass upsample="bilinear" if the score maps are smaller than target, or resize one of them first'
+_SCORES_REMEDY = (
+    'pass upsample="bilinear" if floating score maps (N, C, h, w) are of another size than target (N, H, W), '
+    "or resize one of them first"
+)
 
 
 def _require_same_shape(preds: Tensor, target: Tensor, rules: Rules) -> None:
-    if preds.shape == target.shape:
+    if preds.shape == target.shape or _resizable(preds, target, rules):
         return
     channel = target.ndim > 2 and target.shape[1] == 1
     if channel and preds.ndim == target.ndim and rules.task == "multiclass":

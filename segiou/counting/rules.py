@@ -26,7 +26,8 @@ class Rules:
         ignore_index: target values that are not counted, sorted.
         threshold: binary scores are positive where the probability is above it.
         from_logits: binary scores are logits, not probabilities.
-        upsample: how score maps smaller than the target are brought to its size.
+        upsample: how score maps of another size than the target are brought to it.
+        align_corners: bilinear: the centres of the corner pixels of both coincide.
         validate_args: whether labels outside the classes are an error.
     """
 
@@ -37,6 +38,7 @@ class Rules:
     threshold: float = 0.5
     from_logits: bool = False
     upsample: Upsample | None = None
+    align_corners: bool = False
     validate_args: bool = True
 
     @classmethod
@@ -50,6 +52,7 @@ class Rules:
         threshold: float = 0.5,
         from_logits: bool = False,
         upsample: Upsample | None = None,
+        align_corners: bool = False,
         validate_args: bool = True,
     ) -> "Rules":
         """Check the arguments and bring them to one form. Raises ValueError or TypeError."""
@@ -57,10 +60,8 @@ class Rules:
             raise ValueError(f"task must be one of {', '.join(map(repr, get_args(Task)))}, got {task!r}")
         if upsample not in (None, *get_args(Upsample)):
             raise ValueError(f'upsample must be None, "bilinear" or "nearest", got {upsample!r}')
-        if upsample is not None:
-            raise NotImplementedError(
-                "upsample is not available yet: interpolate the scores to the target's size first"
-            )
+        if align_corners and upsample != "bilinear":
+            raise ValueError(f'align_corners is for upsample="bilinear", got upsample={upsample!r}')
         if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
             raise ValueError(f"threshold must be a probability between 0 and 1, got {threshold!r}")
         classes, labels = _sizes(task, num_classes, num_labels)
@@ -75,6 +76,7 @@ class Rules:
             threshold=float(threshold),
             from_logits=bool(from_logits),
             upsample=upsample,
+            align_corners=bool(align_corners),
             validate_args=bool(validate_args),
         )
 
@@ -100,7 +102,7 @@ class Rules:
         parts += [f"ignore{value}" for value in self.ignore_index]
         if self.task != "multiclass":
             parts += ["logit" * self.from_logits + f"above{self.threshold!r}"]
-        parts += [self.upsample] if self.upsample else []
+        parts += [f"{self.upsample}{'_aligned' * self.align_corners}"] if self.upsample else []
         parts += [] if self.validate_args else ["unchecked"]
         return "_".join(parts).replace("-", "m").replace(".", "p")
 

@@ -1,0 +1,87 @@
+"""The choice of kernel: fused where it can be, torch operations everywhere else."""
+
+import functools
+import importlib
+import logging
+import os
+import warnings
+from types import ModuleType
+
+import torch
+
+from segiou.counting import eager
+from segiou.counting.inputs import Batch, Counted
+from segiou.counting.rules import Rules
+from segiou.counting.upsample import image_by_image
+
+log = logging.getLogger("segiou")
+
+FUSED = {"cpu": ("segiou.counting.cpu", "numba"), "cuda": ("segiou.counting.cuda", "triton")}
+_failed: set[str] = set()  # modules whose kernels did not compile or run
+
+
+def kernel_for(device: torch.device) -> ModuleType:
+    """The module whose ``labels``, ``scores`` and ``binary`` count on this device.
+
+    The environment variable ``SEGIOU_KERNEL`` decides: "eager", torch operations; "fused", the compiled
+    kernels, and an error where there are none; unset or "auto", the compiled ones where numba (CPU) or
+    Triton (CUDA) is installed.
+    """
+    wanted = os.environ.get("SEGIOU_KERNEL", "auto")
+    if wanted not in ("auto", "eager", "fused"):
+        raise ValueError(f'SEGIOU_KERNEL must be "auto", "eager" or "fused", got {wanted!r}')
+    return eager if wanted == "eager" else _fused(device.type, wanted == "fused") or eager
+
+
+@functools.lru_cache
+def _fused(device: str, required: bool) -> ModuleType | None:
+    """The compiled kernels of a kind of device, imported when first asked for; None where there are none."""
+    name, needs = FUSED.get(device, (None, None))
+    try:
+        module = importlib.import_module(name) if name else None
+    except Exception as error:  # numba and its compiler raise more than ImportError where they do not fit
+        if required:
+            raise ImportError(f'SEGIOU_KERNEL="fused" needs {needs} for {device}: {error}') from error
+        if not isinstance(error, ImportError):
+            _warn(str(name), error)
+        module = None
+    if module is None and required:
+        raise ValueError(f'SEGIOU_KERNEL="fused", but there are no compiled kernels for {device}')
+    log.debug("counting on %s with %s", device, module.__name__ if module else eager.__name__)
+    return module
+
+
+def run(batch: Batch, rules: Rules, each: bool) -> Counted:
+    """Count a batch; compiled kernels that fail are warned of once, and torch operations take their place."""
+    kernel = kernel_for(batch.target.device)
+    if kernel is not eager and kernel.__name__ not in _failed:
+        try:
+            return _call(kernel, batch, rules, each)
+        except Exception as error:  # whatever a compiler or a driver may raise: speed must not cost the count
+            if os.environ.get("SEGIOU_KERNEL") == "fused":
+                raise
+            _failed.add(kernel.__name__)
+            _warn(kernel.__name__, error)
+    return _call(eager, batch, rules, each)
+
+
+def _warn(name: str, error: Exception) -> None:
+    reason = f"{type(error).__name__}: {error}"
+    warnings.warn(f"{name} failed and torch operations count instead, slower ({reason})", stacklevel=3)
+
+
+def _call(kernel: ModuleType, batch: Batch, rules: Rules, each: bool) -> Counted:
+    kind, preds, target = batch
+    if rules.upsample and kind != "labels" and preds.shape[-2:] != target.shape[-2:]:
+        if kind == "binary" or not hasattr(kernel, "upsampled_scores"):
+            return image_by_image(kernel, batch, rules, each)
+        counted: Counted = kernel.upsampled_scores(
+            preds, target, rules.num_classes, rules.ignore_index, each, rules.upsample, rules.align_corners
+        )
+    elif kind == "binary":
+        counted = kernel.binary(preds, target, rules.bound, not rules.from_logits, rules.ignore_index, each)
+    elif kind == "scores":
+        counted = kernel.scores(preds, target, rules.num_classes, rules.ignore_index, each)
+    else:
+        counted = kernel.labels(preds, target, rules.num_classes, rules.ignore_index, each)
+    return counted

@@ -1,0 +1,45 @@
+"""Score maps of another size than the target, for kernels that have no fused way: image by image."""
+
+from collections.abc import Iterator
+from types import ModuleType
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from segiou.counting.inputs import Batch, Counted
+from segiou.counting.rules import Rules
+
+
+def image_by_image(kernel: ModuleType, batch: Batch, rules: Rules, each: bool) -> Counted:
+    """Interpolate and count one item of axis 0 at a time, so that memory stays that of one image's scores."""
+    items = _items(batch, rules) if batch.target.numel() else ()
+    parts = [_count(kernel, batch.kind, image, target, rules) for image, target in items]
+    if not parts:
+        return _nothing(batch.target, rules, each)
+    counts, errors = (torch.stack(values) for values in zip(*parts, strict=True))
+    return Counted(counts if each else counts.sum(0), errors.sum(0))
+
+
+def _items(batch: Batch, rules: Rules) -> Iterator[tuple[Tensor, Tensor]]:
+    size = batch.target.shape[-2:]
+    for preds, target in zip(batch.preds, batch.target, strict=True):
+        maps = preds.reshape(1, -1, *preds.shape[-2:]).float()
+        align = rules.align_corners if rules.upsample == "bilinear" else None
+        resized = interpolate(maps, size=size, mode=rules.upsample or "bilinear", align_corners=align)
+        yield resized.view(1, *preds.shape[:-2], *size), target[None]
+
+
+def _count(kernel: ModuleType, kind: str, preds: Tensor, target: Tensor, rules: Rules) -> Counted:
+    if kind == "binary":
+        found: Counted = kernel.binary(preds, target, rules.bound, not rules.from_logits, rules.ignore_index, False)
+    else:
+        found = kernel.scores(preds, target, rules.num_classes, rules.ignore_index, False)
+    return found
+
+
+def _nothing(target: Tensor, rules: Rules, each: bool) -> Counted:
+    size = rules.num_classes + 1
+    shape = (len(target), size, size) if each else (size, size)
+    zeros = torch.zeros(shape, dtype=torch.int64, device=target.device)
+    return Counted(zeros, torch.zeros(4, dtype=torch.int64, device=target.device))

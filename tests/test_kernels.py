@@ -1,0 +1,92 @@
+"""The choice of kernel, and what happens where a compiled one cannot run."""
+
+import logging
+import sys
+import types
+
+import pytest
+import torch
+
+from segiou import MeanIoU
+from segiou.counting import eager, kernel_for, kernels
+
+CPU = torch.device("cpu")
+PREDS, TARGET = torch.tensor([[0, 1, 1]]), torch.tensor([[0, 1, 0]])
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch):
+    monkeypatch.delenv("SEGIOU_KERNEL", raising=False)
+    monkeypatch.setattr(kernels, "_failed", set())
+    kernels._fused.cache_clear()
+    yield
+    kernels._fused.cache_clear()
+
+
+def replaced(monkeypatch, **functions) -> None:
+    """A module of compiled kernels that consists of these functions."""
+    module = types.ModuleType("segiou.counting.made_up")
+    module.__dict__.update(functions)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(kernels.FUSED, "cpu", (module.__name__, "luck"))
+
+
+def test_every_kernel_has_the_three_functions():
+    for device in ("cpu", "cuda", "mps", "meta"):
+        kernel = kernel_for(torch.device(device))
+        assert all(callable(getattr(kernel, name)) for name in ("labels", "scores", "binary"))
+    assert kernel_for(torch.device("mps")) is eager
+
+
+def test_the_environment_can_force_torch_operations(monkeypatch):
+    replaced(monkeypatch, labels=None)
+    monkeypatch.setenv("SEGIOU_KERNEL", "eager")
+    assert kernel_for(CPU) is eager
+
+
+def test_the_environment_can_insist_on_compiled_kernels(monkeypatch):
+    monkeypatch.setenv("SEGIOU_KERNEL", "fused")
+    monkeypatch.setitem(kernels.FUSED, "cpu", ("segiou.counting.no_such_module", "numba"))
+    with pytest.raises(ImportError, match='^SEGIOU_KERNEL="fused" needs numba for cpu: '):
+        MeanIoU(2).update(PREDS, TARGET)
+    with pytest.raises(ValueError, match='^SEGIOU_KERNEL="fused", but there are no compiled kernels for mps$'):
+        kernel_for(torch.device("mps"))
+
+
+def test_an_unknown_choice_is_an_error(monkeypatch):
+    monkeypatch.setenv("SEGIOU_KERNEL", "fast")
+    with pytest.raises(ValueError, match='^SEGIOU_KERNEL must be "auto", "eager" or "fused", got \'fast\'$'):
+        kernel_for(CPU)
+
+
+def test_the_choice_is_logged_once(monkeypatch, caplog):
+    replaced(monkeypatch, labels=eager.labels)
+    with caplog.at_level(logging.DEBUG, "segiou"):
+        kernel_for(CPU)
+        kernel_for(CPU)
+    assert caplog.messages == ["counting on cpu with segiou.counting.made_up"]
+
+
+def test_without_the_package_torch_operations_count_in_silence(monkeypatch):
+    monkeypatch.setitem(kernels.FUSED, "cpu", ("segiou.counting.no_such_module", "numba"))
+    assert kernel_for(CPU) is eager
+
+
+def test_a_kernel_that_fails_is_warned_of_once_and_torch_operations_count(monkeypatch):
+    calls = []
+
+    def broken(*args):
+        calls.append(args)
+        raise RuntimeError("no compiler here")
+
+    replaced(monkeypatch, labels=broken)
+    metric = MeanIoU(2)
+    with pytest.warns(UserWarning, match=r"torch operations count instead, slower \(RuntimeError: no compiler here\)"):
+        metric.update(PREDS, TARGET)
+    metric.update(PREDS, TARGET)
+    assert len(calls) == 1
+    assert metric.confmat.tolist() == [[2, 2, 0], [0, 2, 0], [0, 0, 0]]
+    monkeypatch.setenv("SEGIOU_KERNEL", "fused")
+    monkeypatch.setattr(kernels, "_failed", set())
+    with pytest.raises(RuntimeError, match="no compiler here"):
+        metric.update(PREDS, TARGET)
