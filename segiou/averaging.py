@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Literal, get_args
 
 import torch
@@ -42,14 +43,20 @@ class Averaging:
             raise ValueError(f'average must be "macro", "micro", "weighted", "none" or None, got {self.average!r}')
         if self.absent_if not in get_args(AbsentIf):
             raise ValueError(f'absent_if must be "union" or "target", got {self.absent_if!r}')
-        number = isinstance(self.absent, int | float) and not isinstance(self.absent, bool)
-        if self.absent != "skip" and not (number and 0 <= self.absent <= 1):
+        number = isinstance(self.absent, Real) and not isinstance(self.absent, bool)
+        if not (number and 0 <= float(self.absent) <= 1) and not (
+            isinstance(self.absent, str) and self.absent == "skip"
+        ):
             raise ValueError(f'absent must be "skip" or a score between 0 and 1, got {self.absent!r}')
 
     @property
     def fill(self) -> float:
         """The score of an absent class: nan for "skip"."""
         return torch.nan if self.absent == "skip" else float(self.absent)
+
+    def kept(self, size: int) -> list[int]:
+        """The classes, or labels, that averages are over."""
+        return [c for c in range(size) if c not in (self.exclude or ())]
 
     def areas(self, counts: Tensor) -> Areas:
         """Areas of what is scored, ``(..., C)``, or the positive class of each label, ``(..., L)``."""
@@ -69,7 +76,7 @@ class Averaging:
         """Reduce areas of shape ``(..., C)`` to a score ``(...)``, or to ``(..., C)`` for "none"; float64."""
         if self.average == "none":
             return self.per_class(formula, areas)
-        kept = [c for c in range(areas.target.shape[-1]) if c not in (self.exclude or ())]
+        kept = self.kept(areas.target.shape[-1])
         areas = areas.map(lambda area: area[..., kept])
         if self.average == "micro":
             summed = areas.map(lambda area: area.sum(-1, keepdim=True))
@@ -108,7 +115,7 @@ class Score:
         if self.of_matrix:
             scores = self.formula(floating(areas_of(counts)))
             scores = scores.masked_fill(scores.isnan(), how.fill)
-            return (scores.nanmean(-1) if how.task == "multilabel" else scores).float()
+            return (scores[..., how.kept(scores.shape[-1])].nanmean(-1) if how.task == "multilabel" else scores).float()
         exclude = (0,) if how.exclude is None and how.task == "binary" and not self.background else how.exclude
         how = replace(how, average=how.average or self.average, exclude=exclude)
         return how.reduce(self.formula, how.areas(counts)).float()

@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from segiou import classification, metrics
+from segiou.compiling import uncompiled
 from segiou.counting import count
 from segiou.metric import ConfusionMatrixMetric
 
@@ -89,5 +90,6 @@ def _score(metric: ConfusionMatrixMetric, preds: Any, target: Any) -> Tensor:
     return value
 
 
+@uncompiled
 def _value(metric: ConfusionMatrixMetric, preds: Any, target: Any) -> Any:
     return metric.checked_value(*count(preds, target, metric.rules))

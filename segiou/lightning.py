@@ -215,8 +215,8 @@ def _preds_and_target(stage: Stage, outputs: Any) -> tuple[Any, Any]:
         return outputs["preds"], outputs["target"]
     got = f"a dict with {sorted(map(str, outputs))}" if isinstance(outputs, Mapping) else f"a {type(outputs).__name__}"
     raise ValueError(
-        f"{STEPS[stage]} must return a dict with preds and target for SegmentationMonitor, got {got}: return them, pass "
-        f"outputs=function(outputs, batch) -> (preds, target), or leave {stage!r} out of stages"
+        f"{STEPS[stage]} must return a dict with preds and target for SegmentationMonitor, got {got}: return them, "
+        f"pass outputs=function(outputs, batch) -> (preds, target), or leave {stage!r} out of stages"
     )
 
 

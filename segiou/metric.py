@@ -1,6 +1,5 @@
 """The metric base: pixels are counted into one matrix, and a subclass reads its value off the counts."""
 
-import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -9,8 +8,10 @@ from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
 
 from segiou.averaging import AbsentIf, Average, Averaging, Score
+from segiou.compiling import uncompiled
 from segiou.counting import IgnoreIndex, Rules, Task, Upsample, count
 from segiou.counting.inputs import NAN, has_bad, nan_text, total_error
+from segiou.counting.rules import integers
 from segiou.state import SummedStates
 
 
@@ -45,7 +46,8 @@ class ConfusionMatrixMetric(SummedStates):
         kwargs: torchmetrics' own, such as ``process_group`` or ``sync_on_compute``.
 
     Raises:
-        ValueError: an argument outside its choices or range.
+        ValueError: an argument outside its choices or range, or one that has no meaning for the task.
+        TypeError: an argument of another type.
         NotImplementedError: ``groups``.
     """
 
@@ -60,6 +62,7 @@ class ConfusionMatrixMetric(SummedStates):
 
     errors: Tensor
 
+    @uncompiled
     def __init__(
         self,
         num_classes: int | None = None,
@@ -70,7 +73,7 @@ class ConfusionMatrixMetric(SummedStates):
         ignore_index: IgnoreIndex = None,
         absent: float | Literal["skip"] = "skip",
         absent_if: AbsentIf = "union",
-        exclude: Iterable[int] | None = None,
+        exclude: int | Iterable[int] | None = None,
         groups: dict[str, Sequence[int]] | None = None,
         threshold: float = 0.5,
         from_logits: bool = False,
@@ -225,16 +228,13 @@ class ScoreMetric(ConfusionMatrixMetric):
         return bars(scores, self.class_names, self.score.key, mean, ax)
 
 
-def _excluded(exclude: Iterable[int] | None, rules: Rules) -> tuple[int, ...] | None:
+def _excluded(exclude: int | Iterable[int] | None, rules: Rules) -> tuple[int, ...] | None:
     """The classes that averages leave out, those that are ignored among them; None leaves it to the score."""
     size = rules.num_labels or rules.num_classes
     ignored = [value for value in rules.ignore_index if 0 <= value < size] if rules.num_labels is None else []
     if exclude is None and not ignored:
         return None
-    try:
-        given = [operator.index(value) for value in exclude or ()]
-    except TypeError:
-        raise TypeError(f"exclude must hold class ids, got {exclude!r}") from None
+    given = integers("exclude", exclude)
     what = "classes" if rules.num_labels is None else "labels"
     if not all(0 <= value < size for value in given):
         raise ValueError(f"exclude must hold ids of the {size} {what}, 0 to {size - 1}, got {exclude!r}")
@@ -251,7 +251,8 @@ def _names(class_names: Sequence[str] | None, rules: Rules) -> tuple[str, ...]:
     size = rules.num_labels or rules.num_classes
     if class_names is None:
         return tuple(map(str, range(size)))
-    names = tuple(map(str, class_names))
-    if isinstance(class_names, str) or len(names) != size or len(set(names)) != size:
+    ordered = isinstance(class_names, Sequence) and not isinstance(class_names, str)
+    names = tuple(map(str, class_names)) if ordered else ()
+    if len(names) != size or len(set(names)) != size:
         raise ValueError(f"class_names must be {size} different names, got {class_names!r}")
     return names

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from segiou import formulas
 from segiou.averaging import Score
+from segiou.counting.rules import number_in
 from segiou.metric import ConfusionMatrixMetric, ScoreMetric
 
 
@@ -86,7 +87,7 @@ class FBeta(ScoreMetric):
         kwargs: see ``ConfusionMatrixMetric``.
 
     Raises:
-        ValueError: a negative or infinite ``beta``, and what ``ConfusionMatrixMetric`` raises.
+        ValueError: a ``beta`` outside 0 to 1e9, and what ``ConfusionMatrixMetric`` raises.
 
     Source: van Rijsbergen 1979, "Information Retrieval", chapter 7.
 
@@ -104,8 +105,7 @@ class FBeta(ScoreMetric):
 
 
 def _fbeta(beta: float) -> Score:
-    if not isinstance(beta, int | float) or not 0 <= beta < float("inf"):
-        raise ValueError(f"beta must be a finite number of at least 0, got {beta!r}")
+    beta = number_in("beta", beta, "a number between 0 and 1e9", 0, 1e9)
     return replace(FBeta.score, formula=partial(formulas.fbeta, beta=beta))
 
 
@@ -200,7 +200,8 @@ class SegmentationMetrics(ConfusionMatrixMetric):
         num_classes: the number of classes.
         per_class: add the IoU of each class as ``IoU/<name>``.
         beta: of FBeta.
-        kwargs: see ``ConfusionMatrixMetric``; ``average`` does not apply.
+        kwargs: see ``ConfusionMatrixMetric``; ``average`` does not apply. ``exclude`` is for the scores of classes;
+            PixelAccuracy, CohenKappa and MatthewsCorrCoef are always of the whole matrix.
 
     >>> import torch
     >>> from segiou import SegmentationMetrics

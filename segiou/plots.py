@@ -23,6 +23,8 @@ def figure(width: float, height: float, pyplot: bool = True, **kwargs: Any) -> A
 def bars(scores: Tensor | Sequence[float], names: Sequence[str], label: str, mean: float | None, ax: Any) -> Any:
     """Horizontal bars with the value beside each; nan is written out; ``mean`` is a dashed line."""
     values = [float(score) for score in scores]
+    if len(values) != len(names):
+        raise ValueError(f"val must hold a score for each of the {len(names)} classes, got {len(values)}")
     fig, ax = (None, ax) if ax is not None else figure(6.4, 1.2 + 0.24 * len(values))
     ax.barh(range(len(values)), [0.0 if v != v else v for v in values], color="#4c78a8")
     for row, value in enumerate(values):
@@ -38,7 +40,7 @@ def bars(scores: Tensor | Sequence[float], names: Sequence[str], label: str, mea
     if mean is not None and mean == mean:
         ax.axvline(mean, color="#e45756", linestyle="--", label=f"{label} {mean:.4f}")
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
-    ax.set_yticks(range(len(values)), names, size=8)
+    ax.set_yticks(range(len(values)), [_literal(name) for name in names], size=8)
     ax.set_ylim(len(values) - 0.5, -0.5)
     ax.set_xlim(min(0.0, *values) if any(v < 0 for v in values) else 0.0, 1.08)
     ax.set_xlabel("IoU" if label == "mIoU" else label)
@@ -49,18 +51,25 @@ def bars(scores: Tensor | Sequence[float], names: Sequence[str], label: str, mea
 def heat_map(
     matrix: Tensor, names: Sequence[str], ax: Any = None, title: str | None = None, pyplot: bool = True
 ) -> Any:
-    """A confusion matrix coloured by the share of the target class; values in the cells up to 25 classes."""
+    """A confusion matrix with its values in the cells up to 25 classes.
+
+    Counts are coloured by their share of the target class, shares as they are.
+    """
     size = len(names)
+    if tuple(matrix.shape) != (size, size):
+        raise ValueError(f"the matrix must be of {size} x {size} for {size} names, got shape {tuple(matrix.shape)}")
+    names = [_literal(name) for name in names]
     side = min(4.0 + 0.28 * size, 16.0)
     fig, ax = (None, ax) if ax is not None else figure(side + 1, side, pyplot)
     counts = matrix.detach().cpu().double()
-    share = (counts / counts.sum(-1, keepdim=True)).nan_to_num().numpy()
+    shares = matrix.is_floating_point()
+    share = (counts if shares else (counts / counts.sum(-1, keepdim=True)).nan_to_num()).numpy()
     image = ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
     if size <= 25:
         for row in range(size):
             for column in range(size):
                 color = "white" if share[row, column] > 0.6 else "#333333"
-                text = _short(float(counts[row, column]), matrix.is_floating_point())
+                text = _short(float(counts[row, column]), shares)
                 ax.text(column, row, text, ha="center", va="center", size=8 if size < 12 else 6, color=color)
     step = max(1, size // 40)
     ticks = list(range(0, size, step))
@@ -69,8 +78,8 @@ def heat_map(
     ax.set_xlabel("predicted")
     ax.set_ylabel("target")
     if title:
-        ax.set_title(title, size=10)
-    ax.figure.colorbar(image, ax=ax, label="share of the target class", shrink=0.8)
+        ax.set_title(_literal(title), size=10)
+    ax.figure.colorbar(image, ax=ax, label="share" if shares else "share of the target class", shrink=0.8)
     return fig, ax
 
 
@@ -84,6 +93,11 @@ def heat_maps(matrices: Tensor, names: Sequence[str], titles: Sequence[str], pyp
     for ax in axes.flat[len(titles) :]:
         ax.remove()
     return fig, axes
+
+
+def _literal(name: str) -> str:
+    """A name that matplotlib does not read as mathematics."""
+    return name.replace("$", r"\$")
 
 
 def _short(value: float, share: bool) -> str:

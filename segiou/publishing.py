@@ -97,7 +97,6 @@ def table(result: Result) -> str | None:
     if importlib.util.find_spec("rich") is None:
         return None
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     how = result.metric.averaging
@@ -109,7 +108,7 @@ def table(result: Result) -> str | None:
         grid.add_column(column, justify="right")
     for row, name in enumerate(result.metric.class_names):
         cells = [_cell(scores[row]) for scores in columns.values()]
-        grid.add_row(escape(name), *cells, f"{pixels[row]:,}", end_section=row == len(pixels) - 1)
+        grid.add_row(name, *cells, f"{pixels[row]:,}", end_section=row == len(pixels) - 1)
     means = [_cell(float(score(result.counts, how))) for score in COLUMNS.values()]
     grid.add_row(how.average or "mean", *means, f"{sum(pixels):,}")
     if any(score != score for scores in columns.values() for score in scores):

@@ -16,6 +16,8 @@ from torchmetrics import Metric
 from torchmetrics.utilities.distributed import gather_all_tensors
 from torchmetrics.utilities.exceptions import TorchMetricsUserError
 
+from segiou.compiling import uncompiled
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
@@ -49,6 +51,7 @@ class SummedStates(Metric):
         self._add(self.batch_states(preds, target))
 
     @torch.jit.unused
+    @uncompiled
     def forward(self, preds: Any, target: Any) -> Any:
         """Count one batch and return its value alone; the batch is counted once."""
         self._require_unsynced()
@@ -65,9 +68,9 @@ class SummedStates(Metric):
         self._update_count = updates + 1
         return self._forward_cache
 
-    def _require_unsynced(self) -> None:
+    def _require_unsynced(self, what: str = "this batch") -> None:
         if self._is_synced:
-            raise TorchMetricsUserError("the metric is synced and unsync would drop this batch: call unsync() first")
+            raise TorchMetricsUserError(f"the metric is synced and unsync would drop {what}: call unsync() first")
 
     def _copy_of_references(self) -> dict[str, Tensor]:
         return {name: getattr(self, name) for name in self._defaults}
@@ -77,25 +80,25 @@ class SummedStates(Metric):
             setattr(self, name, state)
 
     def _add(self, batch: dict[str, Tensor]) -> None:
-        for name, added in batch.items():
-            state = getattr(self, name)
-            if state.is_inference() and not torch.is_inference_mode_enabled():
-                state = state.clone()  # made in Lightning's validate or test, where it may still be changed
-            state += added
-            setattr(self, name, state)
+        # never in place: the members of a MetricCollection share their tensors, and each is given every batch
+        self._set({name: getattr(self, name) + added for name, added in batch.items()})
 
     def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
         """Add the states of a metric of equal configuration, or of its ``metric_state``.
 
         Raises:
-            ValueError: another class, or another configuration.
+            ValueError: another class, another configuration, or states that do not fit.
+            TorchMetricsUserError: one of the two is synced.
+            RuntimeError: ``dist_sync_on_step`` is set.
         """
+        self._require_unsynced("merged counts")
+        if isinstance(incoming_state, SummedStates):
+            incoming_state._require_unsynced("its local counts")
         incoming = incoming_state.metric_state if isinstance(incoming_state, Metric) else incoming_state
-        missing = [name for name in self._defaults if isinstance(incoming, dict) and name not in incoming]
-        if missing:
-            raise ValueError(
-                f"merge_state needs the state {missing[0]!r}, got {sorted(incoming)}: {OTHER_CONFIGURATION}"
-            )
+        if isinstance(incoming, dict):
+            problems = self._problems(incoming)
+            if problems:
+                raise ValueError(f"merge_state: {problems[0]}")
         super().merge_state(incoming_state)
         self._computed = None
         self._update_count += incoming_state.update_count if isinstance(incoming_state, Metric) else 1
@@ -138,14 +141,16 @@ class SummedStates(Metric):
                 self._update_count, self._computed = before
                 raise
 
-        return guarded
+        return uncompiled(guarded)
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> "SummedStates":
-        """Move the states as ``fn`` does, and never cast them: counts stay integers."""
+    def _apply(  # type: ignore[override]  # torchmetrics puts an argument between
+        self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "", recurse: bool = True
+    ) -> "SummedStates":
+        """Move the states as ``fn`` does, and never cast them: counts stay integers, and the defaults zeros."""
         super()._apply(fn, exclude_state=[*exclude_state, *self._defaults])
         for name, default in self._defaults.items():
             assert isinstance(default, Tensor)
-            self._defaults[name] = _moved(fn, default)
+            self._defaults[name] = torch.zeros_like(_moved(fn, default))
             setattr(self, name, _moved(fn, getattr(self, name)))
         return self
 
@@ -161,9 +166,11 @@ class SummedStates(Metric):
     ) -> None:
         """Load the states if they are of this configuration; else say what they are, and load none."""
         found = {key[len(prefix) :]: state_dict[key] for key in list(state_dict) if key.startswith(prefix)}
-        misfits = [self._misfit(name, state) for name, state in found.items() if "." not in name]
-        problems = [f"{type(self).__name__}: {misfit}" for misfit in misfits if misfit]
-        error_msgs.extend(problems)
+        own = {name: state for name, state in found.items() if "." not in name}
+        problems = self._problems(own) if own else []
+        if own and self._is_synced:
+            problems.append("the metric is synced and unsync would drop what is loaded: call unsync() first")
+        error_msgs.extend(f"{type(self).__name__}: {problem}" for problem in problems)
         for name in self._defaults:
             state = state_dict.pop(prefix + name, None)
             if state is not None and not problems:
@@ -173,11 +180,15 @@ class SummedStates(Metric):
         args = (local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
+    def _problems(self, states: dict[str, Any]) -> list[str]:
+        """Why saved or given states do not fit; nothing if each is there and as it must be."""
+        if set(states) != set(self._defaults):
+            own, got = ", ".join(map(repr, self._defaults)), ", ".join(map(repr, states))
+            return [f"the states are {own}, got {got}: {OTHER_CONFIGURATION}"]
+        return [problem for name, state in states.items() if (problem := self._misfit(name, state))]
+
     def _misfit(self, name: str, state: Any) -> str | None:
-        """Why a saved entry does not fit, or None."""
-        if name not in self._defaults:
-            own = ", ".join(map(repr, self._defaults))
-            return f"the states are {own}, got {name!r}: {OTHER_CONFIGURATION}"
+        """Why a state does not fit, or None."""
         shape = tuple(getattr(self, name).shape)
         if not isinstance(state, Tensor):
             return f"state {name!r} must be a tensor, got a {type(state).__name__}"
@@ -189,4 +200,6 @@ class SummedStates(Metric):
 
 def _moved(fn: Callable[[Tensor], Tensor], state: Tensor) -> Tensor:
     moved = fn(state)
+    if state.is_meta and not moved.is_meta:
+        return torch.zeros_like(moved, dtype=state.dtype)  # to_empty gives memory as it comes
     return moved if moved.dtype == state.dtype else state.to(moved.device)

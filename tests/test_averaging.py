@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from segiou import Dice, FrequencyWeightedIoU, MeanAccuracy, MeanIoU, PixelAccuracy, Precision
+from segiou import Dice, FrequencyWeightedIoU, MeanAccuracy, MeanIoU, PixelAccuracy, Precision, SegmentationMetrics
 from segiou.averaging import Averaging
 from segiou.formulas import areas_of, iou
 
@@ -83,6 +83,9 @@ def test_multilabel_averages_over_labels():
     assert float(value(MeanIoU(**arguments), preds, target)) == pytest.approx((1 / 2 + 1 / 3) / 2)
     assert float(value(MeanIoU(**arguments, average="micro"), preds, target)) == pytest.approx(2 / 5)
     assert float(value(MeanIoU(**arguments, exclude=[1]), preds, target)) == pytest.approx(1 / 2)
+    both = value(SegmentationMetrics(**arguments, exclude=[0]), preds, target)
+    assert float(both["PixelAccuracy"]) == pytest.approx((2 / 4 + 1) / 2)
+    assert float(both["mIoU"]) == pytest.approx(1 / 3)
     assert float(value(PixelAccuracy(**arguments), preds, target)) == pytest.approx((3 / 4 + 2 / 4 + 1) / 3)
 
 

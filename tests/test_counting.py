@@ -1,5 +1,6 @@
 """Every kernel against the naive loop, and the one signature that they share."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -132,7 +133,51 @@ def test_logits_are_positive_where_their_probability_is_above_the_threshold(thre
     rules = Rules.of(None, task="binary", threshold=threshold, from_logits=True)
     counts = count(logits, torch.ones(10, dtype=torch.int64), rules).counts
     # 1 / (1 + exp(-x)) in float64 rounds to 1 for x = 80, where the probability is below 1
-    above = [x > rules.bound for x in logits.tolist()]
+    above = [x > rules.bound(torch.float64) for x in logits.tolist()]
     assert counts[1].tolist() == [10 - sum(above), sum(above), 0]
     if threshold == 0.5:
         assert sum(above) == 5
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("threshold", [0.0, 0.1, 0.3, 0.5, 0.7, 0.999, 0.9999, 1.0])
+def test_scores_of_16_bits_compare_as_in_float32(dtype, threshold):
+    every = torch.arange(-(2**15), 2**15, dtype=torch.int32).to(torch.int16).view(dtype)
+    scores = every[(every >= 0) & (every <= 1)]
+    rules = Rules.of(None, task="binary", threshold=threshold)
+    counts = count(scores, torch.ones(len(scores), dtype=torch.int64), rules).counts
+    assert int(counts[1, 1]) == int((scores.float() > torch.tensor(threshold)).sum())
+    logit = Rules.of(None, task="binary", threshold=0.3, from_logits=True)
+    finite = every[every.isfinite()]
+    counts = count(finite, torch.ones(len(finite), dtype=torch.int64), logit).counts
+    assert int(counts[1, 1]) == int((finite.float() > logit.bound(torch.float32)).sum())
+
+
+def test_unsigned_scores_of_64_bits_are_compared_as_such():
+    preds = torch.tensor([[[-(2**63)], [5], [1]], [[-1], [0], [1]]]).view(torch.uint64)  # 2^63 and 2^64 - 1
+    assert count(preds, torch.zeros(2, 1, dtype=torch.int64), Rules.of(3)).counts[0].tolist() == [2, 0, 0, 0]
+
+
+def test_scores_of_8_bits_are_compared_exactly():
+    preds = torch.tensor([[[0.5], [1.5]], [[3.0], [-2.0]]]).to(torch.float8_e4m3fn)
+    assert count(preds, torch.zeros(2, 1, dtype=torch.int64), Rules.of(2)).counts[0].tolist() == [1, 1, 0]
+
+
+def test_the_default_device_does_not_matter():
+    preds, target = torch.randn(2, 3, 4), torch.zeros(2, 4, dtype=torch.int64)
+    rules = Rules.of(3, upsample="bilinear")
+    expected = count(preds, target, rules)
+    with torch.device("meta"):
+        assert torch.equal(count(preds, target, rules).counts, expected.counts)
+        assert int(count([], [], rules).counts.sum()) == 0
+
+
+def test_views_of_negated_and_unaligned_memory():
+    imaginary = torch.randn(4, 3, 5, dtype=torch.complex64).conj().imag
+    target = torch.randint(0, 3, (4, 5))
+    assert torch.equal(
+        count(imaginary, target, Rules.of(3)).counts, count(imaginary.clone(), target, Rules.of(3)).counts
+    )
+    packed = np.zeros(5, dtype=[("other", np.uint8), ("label", np.int32)])
+    packed["label"] = [0, 1, 2, 1, 0]
+    assert count(packed["label"], target[0], Rules.of(3)).counts.sum() == 5

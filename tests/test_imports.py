@@ -20,7 +20,7 @@ before = set(sys.modules)
 print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 """
 LAYERS = [
-    {"segiou.formulas", "segiou.counting.rules", "segiou.plots"},
+    {"segiou.compiling", "segiou.formulas", "segiou.counting.rules", "segiou.plots"},
     {"segiou.averaging", "segiou.counting.inputs"},
     {"segiou.counting.eager", "segiou.counting.upsample"},
     {"segiou.counting.kernels"},

@@ -81,6 +81,11 @@ def test_one_all_reduce_an_epoch_and_loader(ranks, rank, name, reductions):
     assert ranks[rank][name]["calls"] == ["all_reduce"] * reductions
 
 
+def test_only_rank_0_hands_results_to_the_loggers(ranks):
+    assert [rank["two_loaders"]["published"] for rank in ranks] == [["val", "val"], []]
+    assert [rank["trained"]["published"] for rank in ranks] == [["val", "train"], []]
+
+
 def test_training_stops_early_and_keeps_the_best(ranks):
     got = ranks[1]["monitored"]["logged"]
     assert got["epochs"] == 2

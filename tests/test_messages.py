@@ -140,6 +140,27 @@ BAD_INPUT = {
         [1, 2],
         "preds must be a tensor, a numpy array or a list of them, got a int",
     ),
+    "a number and a list": (
+        torch.tensor(1),
+        [i(2)],
+        "preds and target must list as many images, got a single number and 1",
+    ),
+    "a masked array": (
+        i(2),
+        np.ma.masked_array([0, 255], [False, True]),
+        "target must not be a masked array: pass target.filled(value) and ignore_index=value",
+    ),
+    "a sparse tensor": (
+        i(2, 2).to_sparse(),
+        i(2, 2),
+        "preds must be a dense tensor, got layout torch.sparse_coo: pass preds.to_dense() or a list",
+    ),
+    "large labels of two dtypes": (
+        [i(2), i(2)],
+        [torch.tensor([2**53 + 1, 0]), torch.zeros(2, dtype=torch.uint64)],
+        f"target labels must be 0 to 2, got {2**53 + 1} (1 pixel): pass ignore_index={2**53 + 1} to leave them out, "
+        "or validate_args=False to leave out all outside",
+    ),
     "an array of strings": (
         np.array(["a", "b"]),
         i(2),
@@ -183,6 +204,11 @@ def test_the_remedies_help():
     assert metric.confmat.tolist() == [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0], [1, 1, 0, 0]]
     metric.compute()
     assert MeanIoU(3, ignore_index=[255, -1])(with_values(0, 1, 1), target) == 1
+
+
+def test_a_nan_does_not_hide_the_range_of_scores():
+    with pytest.raises(ValueError, match="got 1 pixel outside, from 0.5 to 1.7"):
+        MeanIoU(task="binary").update(torch.tensor([[float("nan"), 1.7, 0.5]]), i(1, 3))
 
 
 @pytest.mark.parametrize("scores", [[-0.5, 0.5], [0.5, 1.5], [-3.0, 8.0]])
@@ -305,7 +331,7 @@ BAD_ARGUMENTS = [
     ({"num_classes": 3, "absent": 2.0}, 'absent must be "skip" or a score between 0 and 1, got 2.0'),
     ({"num_classes": 3, "absent_if": "preds"}, 'absent_if must be "union" or "target", got \'preds\''),
     ({"num_classes": 3, "exclude": [3]}, "exclude must hold ids of the 3 classes, 0 to 2, got [3]"),
-    ({"num_classes": 3, "exclude": 1.5}, "exclude must hold class ids, got 1.5"),
+    ({"num_classes": 3, "exclude": 1.5}, "exclude must be an int, several ints or None, got 1.5"),
     (
         {"num_classes": 2, "exclude": [0], "ignore_index": 1},
         "exclude=[0] and ignore_index=(1,) leave none of the 2 classes to average",
@@ -317,6 +343,21 @@ BAD_ARGUMENTS = [
     ({"num_classes": 3, "upsample": "cubic"}, 'upsample must be None, "bilinear" or "nearest", got \'cubic\''),
     ({"num_classes": 3, "class_names": ["a", "b"]}, "class_names must be 3 different names, got ['a', 'b']"),
     ({"num_classes": 3, "class_names": "abc"}, "class_names must be 3 different names, got 'abc'"),
+    ({"num_classes": 3, "class_names": {"a", "b", "c"}}, None),
+    ({"num_classes": 3, "class_names": 5}, "class_names must be 3 different names, got 5"),
+    ({"num_classes": torch.tensor(3.0)}, None),
+    ({"num_classes": True}, "num_classes must be an integer of at least 1 for task='multiclass', got True"),
+    ({"num_classes": 3, "absent": np.array([0.0, 1.0])}, None),
+    ({"num_classes": 3, "exclude": False}, "exclude must be an int, several ints or None, got False"),
+    ({"num_classes": 3, "ignore_index": [True]}, "ignore_index must be an int, several ints or None, got [True]"),
+    ({"num_classes": 3, "validate_args": "no"}, "validate_args must be True or False, got 'no'"),
+    ({"task": "binary", "from_logits": "no"}, "from_logits must be True or False, got 'no'"),
+    ({"task": "binary", "ignore_index": 1}, "ignore_index=1 leaves no positive class to score for task='binary'"),
+    (
+        {"num_classes": 3, "threshold": 0.7},
+        "threshold and from_logits are for binary and multilabel scores: multiclass takes the argmax, got threshold=0.7 "
+        "and from_logits=False",
+    ),
     ({"num_classes": 3, "sync": True}, "Unexpected keyword arguments: `sync`"),
 ]
 
@@ -325,8 +366,20 @@ BAD_ARGUMENTS = [
     ("arguments", "message"), BAD_ARGUMENTS, ids=[str(arguments) for arguments, _ in BAD_ARGUMENTS]
 )
 def test_bad_arguments_say_what_and_what_else(arguments, message):
-    with pytest.raises((ValueError, TypeError), match=f"^{re.escape(message)}$"):
+    pattern = f"^{re.escape(message)}$" if message else f"^{list(arguments)[-1]} must be "
+    with pytest.raises((ValueError, TypeError), match=pattern):
         MeanIoU(**arguments)
+
+
+def test_numbers_and_arrays_of_other_libraries_are_taken():
+    for ids in (0, [0], (0,), np.array([0]), np.array(0), torch.tensor([0]), torch.tensor(0), np.int64(0), range(1)):
+        assert MeanIoU(3, exclude=ids).averaging.exclude == (0,)
+        assert MeanIoU(3, ignore_index=ids).rules.ignore_index == (0,)
+    for ids in (np.array([0, 1]), torch.tensor([1, 0]), {0, 1}):
+        assert MeanIoU(3, exclude=ids).averaging.exclude == (0, 1)
+    assert MeanIoU(np.int64(3), absent=np.float32(0)).averaging.fill == 0
+    assert MeanIoU(task="binary", threshold=np.float32(0.25)).rules.threshold == 0.25
+    FBeta(3, beta=np.float32(2))
 
 
 @pytest.mark.parametrize(
@@ -344,8 +397,8 @@ def test_bad_arguments_say_what_and_what_else(arguments, message):
             "average does not apply to FrequencyWeightedIoU: leave it out, got average='macro'",
         ),
         (ConfusionMatrix, {"normalize": "rows"}, 'normalize must be None, "true", "pred" or "all", got \'rows\''),
-        (FBeta, {"beta": -1.0}, "beta must be a finite number of at least 0, got -1.0"),
-        (SegmentationMetrics, {"beta": float("inf")}, "beta must be a finite number of at least 0, got inf"),
+        (FBeta, {"beta": -1.0}, "beta must be a number between 0 and 1e9, got -1.0"),
+        (SegmentationMetrics, {"beta": float("inf")}, "beta must be a number between 0 and 1e9, got inf"),
     ],
 )
 def test_arguments_without_a_meaning_are_refused(metric, arguments, message):

@@ -40,7 +40,7 @@ def test_bars_are_the_scores_with_their_names():
 
 
 def test_an_axis_that_is_given_is_drawn_on():
-    fig, axes = plt.subplots(1, 2)
+    _, axes = plt.subplots(1, 2)
     for metric, ax in zip((segiou.MeanIoU(3), segiou.ConfusionMatrix(3)), axes, strict=True):
         metric.update(torch.tensor([0, 1]), torch.tensor([0, 1]))
         none, drawn = metric.plot(ax=ax)
@@ -56,6 +56,27 @@ def test_the_heat_map_shows_counts_and_names():
     assert [label.get_text() for label in ax.get_xticklabels()] == ["road", "car"]
     assert ax.get_xlabel() == "predicted"
     assert ax.get_ylabel() == "target"
+
+
+def test_shares_are_coloured_as_they_are():
+    metric = segiou.ConfusionMatrix(2, normalize="pred")
+    metric.update(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 0, 1, 1]))
+    _, ax = metric.plot()
+    assert ax.images[0].get_array().tolist() == metric.compute().tolist()
+
+
+def test_names_are_not_read_as_mathematics(tmp_path):
+    names = ["$a^$", "$b"]
+    for metric in (segiou.ConfusionMatrix(2, class_names=names), segiou.MeanIoU(2, class_names=names)):
+        metric.update(torch.tensor([0, 1]), torch.tensor([0, 1]))
+        metric.plot()[0].savefig(tmp_path / "plot.png")
+
+
+def test_values_that_do_not_fit_the_classes_are_refused():
+    with pytest.raises(ValueError, match=r"the matrix must be of 3 x 3 for 3 names, got shape \(4, 4\)"):
+        segiou.ConfusionMatrix(3).plot(torch.zeros(4, 4))
+    with pytest.raises(ValueError, match="val must hold a score for each of the 3 classes, got 2"):
+        segiou.MeanIoU(3).plot(torch.zeros(2))
 
 
 def test_many_classes_stay_readable():

@@ -1,13 +1,16 @@
 """The contract of torchmetrics, where its own way would lose or cast a count."""
 
+import pickle
 import re
 
 import pytest
 import torch
+from torchmetrics import MetricCollection
 from torchmetrics.utilities.exceptions import TorchMetricsUserError
 
-from segiou import Dice, MeanIoU, SegmentationMetrics
+from segiou import Dice, MeanIoU, Recall, SegmentationMetrics
 from segiou.formulas import iou
+from segiou.functional import mean_iou
 
 PREDS, TARGET = torch.tensor([[0, 1, 1, 2]]), torch.tensor([[0, 1, 2, 2]])
 
@@ -63,7 +66,10 @@ def test_inside_a_module_a_wrong_state_names_itself_and_a_right_one_loads():
 def test_merge_of_another_configuration_is_an_error_that_says_so():
     metric = MeanIoU(3)
     metric.update(PREDS, TARGET)
-    message = "merge_state needs the state 'confmat_multiclass_3', got ['confmat_multiclass_3_ignore255', 'errors']"
+    message = (
+        "merge_state: the states are 'confmat_multiclass_3', 'errors', got 'confmat_multiclass_3_ignore255', 'errors': it "
+        "was made with other arguments"
+    )
     with pytest.raises(ValueError, match=re.escape(message)):
         metric.merge_state(MeanIoU(3, ignore_index=255))
     assert metric.update_count == 1
@@ -154,13 +160,120 @@ def test_forward_with_a_failing_compute_keeps_what_was_counted(monkeypatch):
     assert metric.update_count == 1
 
 
-def test_the_counts_of_a_batch_are_not_shared_with_its_value():
+def test_what_was_read_from_a_metric_does_not_change_with_it():
     metric = MeanIoU(3)
     metric.update(PREDS, TARGET)
-    state = metric.confmat
+    before, states = metric.confmat, metric.metric_state
     metric.update(PREDS, TARGET)
-    assert metric.confmat is state, "the state stays one tensor, so that a CUDA graph can be replayed"
-    assert int(state.sum()) == 8
+    metric(PREDS, TARGET)
+    assert int(before.sum()) == int(states["confmat_multiclass_3"].sum()) == 4
+    assert int(metric.confmat.sum()) == 12
+
+
+def pixels(collection: MetricCollection) -> set[int]:
+    return {int(metric.confmat.sum()) for metric in collection.values()}
+
+
+@pytest.mark.parametrize(
+    "copied", [lambda c: c, lambda c: c.clone(prefix="a_"), lambda c: pickle.loads(pickle.dumps(c))]
+)
+def test_members_of_a_collection_that_share_a_state_count_a_batch_once(copied):
+    """After an update they hold the same tensor, and forward calls every one of them."""
+    collection = MetricCollection([MeanIoU(3), Dice(3), SegmentationMetrics(3)])
+    collection.update(PREDS, TARGET)
+    collection = copied(collection)
+    collection(PREDS, TARGET)
+    assert pixels(collection) == {8}
+    collection.update(PREDS, TARGET)
+    assert pixels(collection) == {12}
+    collection.reset()
+    collection(PREDS, TARGET)
+    collection(PREDS, TARGET)
+    assert pixels(collection) == {8}
+
+
+def test_a_member_that_is_added_later_does_not_make_the_others_count_twice():
+    collection = MetricCollection([MeanIoU(3), Dice(3)])
+    collection.update(PREDS, TARGET)
+    collection.add_metrics(Recall(3))
+    collection.update(PREDS, TARGET)
+    assert int(collection["MeanIoU"].confmat.sum()) == int(collection["Dice"].confmat.sum()) == 8
+    assert int(collection["Recall"].confmat.sum()) == 4
+
+
+COUNTS, ERRORS = torch.ones(4, 4, dtype=torch.int64), torch.zeros(4, dtype=torch.int64)
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        {"confmat_multiclass_3": COUNTS, "errors": ERRORS[:3]},
+        {"confmat_multiclass_3": COUNTS, "errors": "x"},
+        {"confmat_multiclass_3": COUNTS[0], "errors": ERRORS},
+        {"confmat_multiclass_3": COUNTS * 0.5, "errors": ERRORS},
+        {"confmat_multiclass_3": COUNTS.expand(2, 4, 4), "errors": ERRORS},
+        {"confmat_multiclass_3": COUNTS},
+        {"errors": ERRORS},
+        {},
+    ],
+)
+def test_states_that_do_not_fit_are_neither_merged_nor_loaded(states):
+    metric = MeanIoU(3)
+    metric.update(PREDS, TARGET)
+    value, before = metric.compute(), metric.confmat.clone()
+    with pytest.raises(ValueError, match="^merge_state: "):
+        metric.merge_state(states)
+    if states:
+        with pytest.raises(RuntimeError, match="MeanIoU: "):
+            metric.load_state_dict(dict(states))
+    assert torch.equal(metric.confmat, before)
+    assert torch.equal(metric.errors, ERRORS)
+    assert metric._computed is value
+    assert metric.update_count == 1
+
+
+def test_a_synced_metric_neither_merges_nor_loads(monkeypatch):
+    metric = MeanIoU(3, distributed_available_fn=lambda: True)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda buffer, group=None: buffer.mul_(2))
+    metric.update(PREDS, TARGET)
+    other, saved = metric.clone(), loaded(num_classes=3)
+    metric.sync()
+    with pytest.raises(TorchMetricsUserError, match="would drop merged counts"):
+        metric.merge_state(other)
+    with pytest.raises(TorchMetricsUserError, match="call unsync"):
+        other.merge_state(metric)
+    with pytest.raises(RuntimeError, match="would drop what is loaded"):
+        metric.load_state_dict(saved)
+    metric.unsync()
+    metric.merge_state(other)
+    assert int(metric.confmat.sum()) == 8
+
+
+def test_a_metric_made_on_meta_counts_from_zero():
+    with torch.device("meta"):
+        module = torch.nn.ModuleList([MeanIoU(3)])
+    module.to_empty(device="cpu")
+    for metric in (module[0], MeanIoU(3).to("meta").to_empty(device="cpu")):
+        metric.update(PREDS, TARGET)
+        assert int(metric.confmat.sum()) == 4
+        metric.reset()
+        assert not metric.confmat.any()
+
+
+def test_a_compiled_step_counts_as_a_plain_one():
+    metric, plain = MeanIoU(3), MeanIoU(3)
+
+    def step(metric, scores, target):
+        metric.update(2 * scores, target)
+
+    compiled = torch.compile(step, backend="eager")
+    for size in (4, 4, 7):
+        scores, target = torch.randn(2, 3, size), torch.randint(0, 3, (2, size))
+        compiled(metric, scores, target)
+        plain.update(scores, target)
+    assert torch.equal(metric.confmat, plain.confmat)
+    function = torch.compile(lambda p, t: mean_iou(p, t, 3), backend="eager")
+    assert function(PREDS, TARGET) == plain(PREDS, TARGET)
 
 
 def test_an_integer_state_is_moved_with_the_module():

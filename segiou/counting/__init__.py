@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from segiou.compiling import uncompiled
 from segiou.counting import inputs
 from segiou.counting.inputs import Batch, Counted
 from segiou.counting.kernels import kernel_for, run
@@ -12,6 +13,7 @@ from segiou.counting.rules import IgnoreIndex, Rules, Task, Upsample
 __all__ = ["Counted", "IgnoreIndex", "Rules", "Task", "Upsample", "count", "kernel_for"]
 
 
+@uncompiled
 @torch.no_grad()
 def count(preds: Any, target: Any, rules: Rules, per_image: bool = False) -> Counted:
     """Count one batch.
@@ -33,7 +35,9 @@ def count(preds: Any, target: Any, rules: Rules, per_image: bool = False) -> Cou
     parts = [_count(batch, rules, per_image) for batch in found]
     if not parts:
         shape = (0, *rules.shape) if per_image else rules.shape
-        return Counted(torch.zeros(shape, dtype=torch.int64), torch.zeros(4, dtype=torch.int64))
+        return Counted(
+            torch.zeros(shape, dtype=torch.int64, device="cpu"), torch.zeros(4, dtype=torch.int64, device="cpu")
+        )
     if len(parts) == 1:
         counted = parts[0]
     else:

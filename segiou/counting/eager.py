@@ -124,16 +124,23 @@ def _argmax(preds: Tensor) -> tuple[Tensor, Tensor]:
     every score, and the first that is equal has the largest weight. Where none is equal there is a nan.
     """
     if preds.dtype == torch.bool or not preds.is_floating_point():
-        return signed(preds, 0, ()).argmax(1), _none(preds)
+        return _ordered(preds).argmax(1), _none(preds)
     top = preds.amax(1, keepdim=True)
     nan = top.isnan().sum()
     if preds.device.type != "cpu" or nan:
         return preds.argmax(1), torch.stack([nan, torch.zeros_like(nan)])
     classes = preds.shape[1]
     weight = torch.uint8 if classes < 256 else torch.int32
-    weights = torch.arange(classes, 0, -1, dtype=weight).view(-1, *(1,) * (preds.ndim - 2))
+    weights = torch.arange(classes, 0, -1, dtype=weight, device=preds.device).view(-1, *(1,) * (preds.ndim - 2))
     first = ((preds == top).view(torch.uint8) * weights).amax(1)
     return classes - first, torch.stack([nan, torch.zeros_like(nan)])
+
+
+def _ordered(scores: Tensor) -> Tensor:
+    """Integer scores in a dtype that torch can compare, in the same order."""
+    if scores.dtype == torch.uint64:
+        return scores.view(torch.int64) ^ torch.iinfo(torch.int64).min
+    return signed(scores, 0, ())
 
 
 def signed(labels: Tensor, num_classes: int, ignore: tuple[int, ...]) -> Tensor:

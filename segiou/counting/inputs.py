@@ -4,6 +4,7 @@ The form of the input is decided by the number of axes and the dtype, never by i
 message about input is in this file.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -45,8 +46,9 @@ def batches(preds: Any, target: Any, rules: Rules) -> Iterator[Batch]:
     """The canonical batches of one call: one, or for a list of images one per image."""
     preds = unwrapped(preds)
     if isinstance(preds, list | tuple) or isinstance(target, list | tuple):
-        if len(preds) != len(target):
-            raise ValueError(f"preds and target must list as many images, got {len(preds)} and {len(target)}")
+        sizes = [len(images) if getattr(images, "ndim", 1) else "a single number" for images in (preds, target)]
+        if sizes[0] != sizes[1]:
+            raise ValueError(f"preds and target must list as many images, got {sizes[0]} and {sizes[1]}")
         for image, labels in zip(preds, target, strict=True):
             yield _batch(_tensor("preds", image).unsqueeze(0), _tensor("target", labels).unsqueeze(0), rules)
     else:
@@ -71,10 +73,17 @@ def unwrapped(preds: Any) -> Any:
 def _tensor(name: str, value: Any) -> Tensor:
     """A tensor that shares the memory of ``value`` where it can."""
     if isinstance(value, Tensor):
-        return value.detach()
+        if value.layout != torch.strided or value.is_nested:
+            raise TypeError(
+                f"{name} must be a dense tensor, got layout {value.layout}: pass {name}.to_dense() or a list"
+            )
+        return value.detach().resolve_neg()
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array: pass {name}.filled(value) and ignore_index=value")
     if not isinstance(value, np.ndarray):
         raise TypeError(f"{name} must be a tensor, a numpy array or a list of them, got a {type(value).__name__}")
-    if not (value.flags.writeable and value.dtype.isnative and min(value.strides, default=0) >= 0):
+    plain = value.flags.writeable and value.dtype.isnative and min(value.strides, default=0) >= 0
+    if not plain or any(stride % value.itemsize for stride in value.strides):
         value = value.astype(value.dtype.newbyteorder("="))
     try:
         return torch.from_numpy(value)
@@ -90,6 +99,8 @@ def _batch(preds: Tensor, target: Tensor, rules: Rules) -> Batch:
         )
     if preds.is_complex():
         raise ValueError(f"preds must be real scores or integer labels, got {preds.dtype}")
+    if preds.is_floating_point() and preds.dtype.itemsize == 1:
+        preds = preds.float()  # exact, and torch has no arithmetic in 8 bits
     if preds.device != target.device:
         raise ValueError(
             f"preds and target must be on one device, got preds on {preds.device} and target on {target.device}: "
@@ -193,7 +204,7 @@ def value_error(found: Sequence[Batch], errors: Sequence[int], rules: Rules) -> 
         return _label_error("target", [b.target for b in found], rules)
     if errors[BAD_PREDS]:
         return _label_error("preds", [b.preds for b in found if b.kind == "labels"], rules)
-    scores = [b.preds for b in found if b.preds.numel()]
+    scores = [b.preds[~b.preds.isnan()] for b in found if not b.preds.isnan().all()]
     low, high = min(float(s.min()) for s in scores), max(float(s.max()) for s in scores)
     return ValueError(
         NOT_PROBABILITY_TEXT.format(pixels=_pixels(errors[NOT_PROBABILITY]), seen=f", from {low:g} to {high:g}")
@@ -227,9 +238,11 @@ def nan_text(pixels: int) -> str:
 
 def _label_error(name: str, labels: list[Tensor], rules: Rules) -> ValueError:
     allowed = [*range(rules.num_classes), *(rules.ignore_index if name == "target" else ())]
-    values, pixels = np.unique(np.concatenate([label.cpu().numpy().ravel() for label in labels]), return_counts=True)
-    bad = [(int(v), int(n)) for v, n in zip(values, pixels, strict=True) if int(v) not in allowed]
-    bad.sort(key=lambda found: -found[1])
+    pixels: Counter[int] = Counter()
+    for label in labels:
+        found, numbers = np.unique(label.cpu().numpy(), return_counts=True)
+        pixels.update(dict(zip(found.tolist(), numbers.tolist(), strict=True)))
+    bad = [(int(value), number) for value, number in pixels.most_common() if int(value) not in allowed]
     shown = ", ".join(f"{value} ({_pixels(number)})" for value, number in bad[:5])
     rest = len(bad) - 5
     more = f" and {rest} other value{'' if rest == 1 else 's'}" if rest > 0 else ""

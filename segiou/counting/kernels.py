@@ -79,7 +79,9 @@ def _call(kernel: ModuleType, batch: Batch, rules: Rules, each: bool) -> Counted
             preds, target, rules.num_classes, rules.ignore_index, each, rules.upsample, rules.align_corners
         )
     elif kind == "binary":
-        counted = kernel.binary(preds, target, rules.bound, not rules.from_logits, rules.ignore_index, each)
+        counted = kernel.binary(
+            preds, target, rules.bound(preds.dtype), not rules.from_logits, rules.ignore_index, each
+        )
     elif kind == "scores":
         counted = kernel.scores(preds, target, rules.num_classes, rules.ignore_index, each)
     else:

@@ -1,10 +1,14 @@
 """The configuration that decides the counts: which pixels count, and as what."""
 
+import functools
 import math
 import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from numbers import Real
+from typing import Any, Literal, get_args
+
+import torch
 
 Task = Literal["multiclass", "binary", "multilabel"]
 Upsample = Literal["bilinear", "nearest"]
@@ -62,22 +66,25 @@ class Rules:
             raise ValueError(f'upsample must be None, "bilinear" or "nearest", got {upsample!r}')
         if align_corners and upsample != "bilinear":
             raise ValueError(f'align_corners is for upsample="bilinear", got upsample={upsample!r}')
-        if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
-            raise ValueError(f"threshold must be a probability between 0 and 1, got {threshold!r}")
+        above = number_in("threshold", threshold, "a probability between 0 and 1", 0, 1)
+        logits = _flag("from_logits", from_logits)
+        if task == "multiclass" and (above != 0.5 or logits):
+            raise ValueError(
+                "threshold and from_logits are for binary and multilabel scores: multiclass takes the argmax, "
+                f"got threshold={threshold!r} and from_logits={from_logits!r}"
+            )
         classes, labels = _sizes(task, num_classes, num_labels)
-        ignored = _ignored(ignore_index)
-        if set(range(classes)) <= set(ignored):
-            raise ValueError(f"ignore_index={ignore_index!r} leaves none of the {classes} classes to count")
+        ignored = _ignored(ignore_index, task, classes)
         return cls(
             task=task,
             num_classes=classes,
             num_labels=labels,
             ignore_index=ignored,
-            threshold=float(threshold),
-            from_logits=bool(from_logits),
+            threshold=above,
+            from_logits=logits,
             upsample=upsample,
-            align_corners=bool(align_corners),
-            validate_args=bool(validate_args),
+            align_corners=_flag("align_corners", align_corners),
+            validate_args=_flag("validate_args", validate_args),
         )
 
     @property
@@ -86,14 +93,18 @@ class Rules:
         matrix = (self.num_classes + 1, self.num_classes + 1)
         return matrix if self.num_labels is None else (self.num_labels, *matrix)
 
-    @property
-    def bound(self) -> float:
-        """The score above which a binary score is positive: the threshold, as a logit for logits."""
-        if not self.from_logits:
-            return self.threshold
-        if self.threshold in (0.0, 1.0):
-            return -math.inf if self.threshold == 0 else math.inf
-        return math.log(self.threshold) - math.log1p(-self.threshold)
+    def bound(self, dtype: torch.dtype) -> float:
+        """The number of this dtype above which a binary score is positive: the threshold, or its logit.
+
+        Scores of 16 bits compare as they would in float32: the number is then the largest that is not
+        above the threshold, for one that rounds up would make no score positive near 1.
+        """
+        bound = self.threshold
+        if self.from_logits and bound in (0.0, 1.0):
+            bound = -math.inf if bound == 0 else math.inf
+        elif self.from_logits:
+            bound = math.log(bound) - math.log1p(-bound)
+        return _rounded(bound, dtype)
 
     @property
     def identity(self) -> str:
@@ -105,6 +116,18 @@ class Rules:
         parts += [f"{self.upsample}{'_aligned' * self.align_corners}"] if self.upsample else []
         parts += [] if self.validate_args else ["unchecked"]
         return "_".join(parts).replace("-", "m").replace(".", "p")
+
+
+@functools.lru_cache
+def _rounded(bound: float, dtype: torch.dtype) -> float:
+    single = torch.tensor(bound, dtype=torch.float32, device="cpu")
+    if dtype not in (torch.float16, torch.bfloat16):
+        return bound if dtype == torch.float64 else float(single)
+    half = single.to(dtype)
+    if half.float() > single:
+        bits = half.view(torch.int16)
+        half = (bits - 1 if half > 0 else bits + 1).to(torch.int16).view(dtype)
+    return float(half)
 
 
 def _sizes(task: Task, num_classes: int | None, num_labels: int | None) -> tuple[int, int | None]:
@@ -123,20 +146,48 @@ def _sizes(task: Task, num_classes: int | None, num_labels: int | None) -> tuple
 
 
 def _positive(name: str, value: int | None, task: Task) -> int:
-    if value is None or isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < 1:
-        raise ValueError(f"{name} must be an integer of at least 1 for task={task!r}, got {value!r}")
-    return operator.index(value)
-
-
-def _ignored(ignore_index: IgnoreIndex) -> tuple[int, ...]:
-    """One or several target values as a sorted tuple."""
-    if ignore_index is None:
-        return ()
-    values = list(ignore_index) if isinstance(ignore_index, Iterable) else [ignore_index]
     try:
-        found = sorted({operator.index(value) for value in values})
-    except TypeError:
-        raise TypeError(f"ignore_index must be an int, several ints or None, got {ignore_index!r}") from None
-    if any(isinstance(value, bool) for value in values) or not all(value in _INT64 for value in found):
+        (number,) = integers(name, value)
+    except (TypeError, ValueError):
+        number = 0
+    if number < 1:
+        raise ValueError(f"{name} must be an integer of at least 1 for task={task!r}, got {value!r}")
+    return number
+
+
+def _ignored(ignore_index: IgnoreIndex, task: Task, classes: int) -> tuple[int, ...]:
+    """One or several target values as a sorted tuple."""
+    found = tuple(sorted(set(integers("ignore_index", ignore_index))))
+    if not all(value in _INT64 for value in found):
         raise ValueError(f"ignore_index must hold integers of 64 bits, got {ignore_index!r}")
-    return tuple(found)
+    if set(range(classes)) <= set(found):
+        raise ValueError(f"ignore_index={ignore_index!r} leaves none of the {classes} classes to count")
+    if task != "multiclass" and 1 in found:
+        raise ValueError(f"ignore_index={ignore_index!r} leaves no positive class to score for task={task!r}")
+    return found
+
+
+def integers(name: str, value: Any) -> tuple[int, ...]:
+    """An integer, several, an array of them, or None, as a tuple. Raises a TypeError that names the argument."""
+    if value is None:
+        return ()
+    try:
+        several = [value] if hasattr(value, "__index__") and not getattr(value, "ndim", 0) else list(value)
+        if any(isinstance(item, bool) for item in several):
+            raise TypeError
+        return tuple(operator.index(item) for item in several)
+    except TypeError:
+        raise TypeError(f"{name} must be an int, several ints or None, got {value!r}") from None
+
+
+def number_in(name: str, value: Any, what: str, low: float, high: float) -> float:
+    """A real number within bounds, as a float. Raises a ValueError that says what it must be."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
+        raise ValueError(f"{name} must be {what}, got {value!r}")
+    return float(value)
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value

@@ -32,7 +32,9 @@ def _items(batch: Batch, rules: Rules) -> Iterator[tuple[Tensor, Tensor]]:
 
 def _count(kernel: ModuleType, kind: str, preds: Tensor, target: Tensor, rules: Rules) -> Counted:
     if kind == "binary":
-        found: Counted = kernel.binary(preds, target, rules.bound, not rules.from_logits, rules.ignore_index, False)
+        found: Counted = kernel.binary(
+            preds, target, rules.bound(preds.dtype), not rules.from_logits, rules.ignore_index, False
+        )
     else:
         found = kernel.scores(preds, target, rules.num_classes, rules.ignore_index, False)
     return found

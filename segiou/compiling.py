@@ -1,0 +1,28 @@
+"""What ``torch.compile`` is told to leave alone."""
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import torch
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def uncompiled(function: Function) -> Function:
+    """Run ``function`` as it is inside a compiled step, at the cost of one graph break.
+
+    As ``torch.compiler.disable``, which would load the compiler, a second's work, for people who do not compile.
+    """
+    without: Function | None = None
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal without
+        if without is None and "torch._dynamo" in sys.modules:
+            without = torch.compiler.disable(function)  # type: ignore[no-untyped-call]
+        return (without or function)(*args, **kwargs)
+
+    call._torchdynamo_disable = True  # type: ignore[attr-defined]  # what torch.compiler.disable sets
+    return cast(Function, call)
