@@ -6,11 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segiou.counting import Rules, count, eager, kernel_for
+from segiou.counting import Rules, count, cpu, eager
 from tests import oracle
 from tests.strategies import labels, scores, shapes
 
-KERNELS = [eager]
+KERNELS = [eager, cpu]
 kernels = pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.__name__)
 ignores = st.lists(st.sampled_from([-1, 0, 1, 255, 2**63 - 1, -(2**63)]), max_size=2, unique=True).map(tuple)
 
@@ -120,11 +120,6 @@ def test_an_empty_list_has_no_pixels():
     rules = Rules.of(5)
     assert int(count([], [], rules).counts.sum()) == 0
     assert count([], [], rules, per_image=True).counts.shape == (0, 6, 6)
-
-
-def test_the_kernel_for_a_device_has_the_three_functions():
-    kernel = kernel_for(torch.device("cpu"))
-    assert all(callable(getattr(kernel, name)) for name in ("labels", "scores", "binary"))
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.1, 0.5, 0.9, 1.0])
