@@ -116,9 +116,14 @@ class Score:
             scores = self.formula(floating(areas_of(counts)))
             scores = scores.masked_fill(scores.isnan(), how.fill)
             return (scores[..., how.kept(scores.shape[-1])].nanmean(-1) if how.task == "multilabel" else scores).float()
-        exclude = (0,) if how.exclude is None and how.task == "binary" and not self.background else how.exclude
-        how = replace(how, average=how.average or self.average, exclude=exclude)
+        how = replace(how, average=how.average or self.average, exclude=self.left_out(how))
         return how.reduce(self.formula, how.areas(counts)).float()
+
+    def left_out(self, how: Averaging) -> tuple[int, ...]:
+        """The classes that are not in the average; by default the background of a binary task."""
+        if how.exclude is not None:
+            return how.exclude
+        return (0,) if how.task == "binary" and not self.background else ()
 
     def per_class(self, counts: Tensor, how: Averaging) -> Tensor:
         """The score of each class, ``(..., C)``, or of each label, ``(..., L)``; float32."""

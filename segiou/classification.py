@@ -31,10 +31,10 @@ class ConfusionMatrix(ConfusionMatrixMetric):
         num_classes: the number of classes.
         normalize: None, int64 counts; "true", shares of each target class; "pred", shares of each
             predicted class; "all", shares of all counted pixels. A share of nothing is 0. float32.
-        kwargs: see ``ConfusionMatrixMetric``.
+        kwargs: see ``segiou.metric.ConfusionMatrixMetric``.
 
     Raises:
-        ValueError: an unknown ``normalize``, and what ``ConfusionMatrixMetric`` raises.
+        ValueError: an unknown ``normalize``, and what that raises.
 
     >>> import torch
     >>> from segiou import ConfusionMatrix

@@ -39,7 +39,7 @@ class _Monitor:
         *,
         ignore_index: int | Sequence[int] | None = None,
         class_names: Sequence[str] | None = None,
-        stages: Sequence[Stage] = ("train", "val", "test"),
+        stages: Stage | Sequence[Stage] = ("train", "val", "test"),
         outputs: Outputs | None = None,
         per_class: bool = True,
         figure: bool | None = None,
@@ -47,8 +47,8 @@ class _Monitor:
         drop_padding: bool = True,
         **kwargs: Any,
     ) -> None:
-        unknown = [stage for stage in stages if stage not in get_args(Stage)]
-        if isinstance(stages, str) or unknown or not stages:
+        chosen = (stages,) if isinstance(stages, str) else tuple(stages)
+        if not chosen or any(stage not in get_args(Stage) for stage in chosen):
             raise ValueError(f'stages must be some of "train", "val" and "test", got {stages!r}')
         if outputs is not None and not callable(outputs):
             raise TypeError(f"outputs must be a function of (outputs, batch), got {outputs!r}")
@@ -58,7 +58,7 @@ class _Monitor:
             raise ValueError(
                 'average="none" gives no single value to log: leave it out, the loggers get scores per class'
             )
-        self.stages = tuple(stages)
+        self.stages = chosen
         self.outputs = outputs
         self.per_class = per_class
         self.figure = figure if figure is not None else importlib.util.find_spec("matplotlib") is not None
@@ -214,6 +214,7 @@ def _preds_and_target(stage: Stage, outputs: Any) -> tuple[Any, Any]:
     if isinstance(outputs, Mapping) and "preds" in outputs and "target" in outputs:
         return outputs["preds"], outputs["target"]
     got = f"a dict with {sorted(map(str, outputs))}" if isinstance(outputs, Mapping) else f"a {type(outputs).__name__}"
+    got = "a loss alone" if isinstance(outputs, Mapping) and set(outputs) == {"loss"} else got
     raise ValueError(
         f"{STEPS[stage]} must return a dict with preds and target for SegmentationMonitor, got {got}: return them, "
         f"pass outputs=function(outputs, batch) -> (preds, target), or leave {stage!r} out of stages"

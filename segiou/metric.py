@@ -1,6 +1,7 @@
 """The metric base: pixels are counted into one matrix, and a subclass reads its value off the counts."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -116,6 +117,19 @@ class ConfusionMatrixMetric(SummedStates):
         """The metric's value for counts of shape ``(C + 1, C + 1)``, for multilabel ``(L, 3, 3)``."""
         raise NotImplementedError
 
+    def extra_repr(self) -> str:
+        """The arguments that are not the default, as torch shows those of a module."""
+        rules = Rules(self.rules.task, self.rules.num_classes, self.rules.num_labels)
+        shown: dict[str, Any] = (
+            {"num_classes": rules.num_classes} if rules.task == "multiclass" else {"task": rules.task}
+        )
+        for default, own in ((rules, self.rules), (Averaging(task=rules.task), self.averaging)):
+            shown |= {
+                f.name: getattr(own, f.name) for f in fields(own) if getattr(own, f.name) != getattr(default, f.name)
+            }
+        shown |= {"num_labels": rules.num_labels} if rules.num_labels else {}
+        return ", ".join(f"{name}={value!r}" for name, value in shown.items())
+
     @property
     def confmat(self) -> Tensor:
         """The counts: int64 ``(C + 1, C + 1)``, for multilabel ``(L, 3, 3)``.
@@ -183,7 +197,7 @@ class ConfusionMatrixMetric(SummedStates):
         if self.rules.validate_args and has_bad(found):
             raise total_error(found, self.rules)
         if found[NAN] and not self._warned_of_nan:
-            rank_zero_warn(nan_text(found[NAN]), UserWarning)
+            rank_zero_warn(nan_text(found[NAN]), UserWarning, stacklevel=4)
             self._warned_of_nan = True
 
     def reset(self) -> None:
@@ -193,7 +207,7 @@ class ConfusionMatrixMetric(SummedStates):
 
 
 class ScoreMetric(ConfusionMatrixMetric):
-    """A metric whose value is one ``Score``; see ``ConfusionMatrixMetric`` for the arguments."""
+    """A metric whose value is one ``Score``; see ``segiou.metric.ConfusionMatrixMetric`` for the arguments."""
 
     score: Score
 
@@ -225,7 +239,7 @@ class ScoreMetric(ConfusionMatrixMetric):
     def _bars(self, scores: Tensor, mean: float | None, ax: Any) -> Any:
         from segiou.plots import bars
 
-        return bars(scores, self.class_names, self.score.key, mean, ax)
+        return bars(scores, self.class_names, self.score.key, mean, ax, self.score.left_out(self.averaging))
 
 
 def _excluded(exclude: int | Iterable[int] | None, rules: Rules) -> tuple[int, ...] | None:

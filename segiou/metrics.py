@@ -16,7 +16,7 @@ from segiou.metric import ConfusionMatrixMetric, ScoreMetric
 class MeanIoU(ScoreMetric):
     """Mean intersection over union, from the counts of the whole data set: TP / (TP + FP + FN).
 
-    The mean is over the classes that are present; see ``ConfusionMatrixMetric`` for every argument and
+    The mean is over the classes that are present; see ``segiou.metric.ConfusionMatrixMetric`` for every argument and
     for what ``update`` takes. Source: Everingham et al. 2010, "The Pascal Visual Object Classes (VOC)
     Challenge", section 4.1.3.
 
@@ -84,10 +84,10 @@ class FBeta(ScoreMetric):
     Args:
         num_classes: the number of classes.
         beta: 0 is precision, 1 is Dice, towards infinity it is recall.
-        kwargs: see ``ConfusionMatrixMetric``.
+        kwargs: see ``segiou.metric.ConfusionMatrixMetric``.
 
     Raises:
-        ValueError: a ``beta`` outside 0 to 1e9, and what ``ConfusionMatrixMetric`` raises.
+        ValueError: a ``beta`` outside 0 to 1e9, and what that raises.
 
     Source: van Rijsbergen 1979, "Information Retrieval", chapter 7.
 
@@ -200,8 +200,9 @@ class SegmentationMetrics(ConfusionMatrixMetric):
         num_classes: the number of classes.
         per_class: add the IoU of each class as ``IoU/<name>``.
         beta: of FBeta.
-        kwargs: see ``ConfusionMatrixMetric``; ``average`` does not apply. ``exclude`` is for the scores of classes;
-            PixelAccuracy, CohenKappa and MatthewsCorrCoef are always of the whole matrix.
+        prefix: put before every key, such as "val/".
+        kwargs: see ``segiou.metric.ConfusionMatrixMetric``; ``average`` does not apply, and ``exclude`` to the
+            scores of classes only: PixelAccuracy, CohenKappa and MatthewsCorrCoef are of the whole matrix.
 
     >>> import torch
     >>> from segiou import SegmentationMetrics
@@ -226,10 +227,17 @@ class SegmentationMetrics(ConfusionMatrixMetric):
     )
 
     def __init__(
-        self, num_classes: int | None = None, *, per_class: bool = False, beta: float = 1.0, **kwargs: Any
+        self,
+        num_classes: int | None = None,
+        *,
+        per_class: bool = False,
+        beta: float = 1.0,
+        prefix: str = "",
+        **kwargs: Any,
     ) -> None:
         super().__init__(num_classes, **kwargs)
         self.per_class = per_class
+        self.prefix = prefix
         self._scores = tuple(_fbeta(beta) if score is FBeta.score else score for score in self.scores)
 
     def value_of(self, counts: Tensor) -> dict[str, Tensor]:
@@ -238,7 +246,7 @@ class SegmentationMetrics(ConfusionMatrixMetric):
         if self.per_class:
             iou = MeanIoU.score.per_class(counts, self.averaging)
             values |= {f"IoU/{name}": value for name, value in zip(self.class_names, iou.unbind(-1), strict=True)}
-        return values
+        return {f"{self.prefix}{key}": value for key, value in values.items()}
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the scores as bars, or a list of results over time; see ``MeanIoU.plot``."""

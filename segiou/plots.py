@@ -20,27 +20,30 @@ def figure(width: float, height: float, pyplot: bool = True, **kwargs: Any) -> A
     return fig, fig.subplots(**kwargs)
 
 
-def bars(scores: Tensor | Sequence[float], names: Sequence[str], label: str, mean: float | None, ax: Any) -> Any:
-    """Horizontal bars with the value beside each; nan is written out; ``mean`` is a dashed line."""
+def bars(
+    scores: Tensor | Sequence[float],
+    names: Sequence[str],
+    label: str,
+    mean: float | None,
+    ax: Any,
+    left_out: Sequence[int] = (),
+) -> Any:
+    """Horizontal bars with the value beside each, pale for what is ``left_out`` of the ``mean``, a dashed line."""
     values = [float(score) for score in scores]
     if len(values) != len(names):
         raise ValueError(f"val must hold a score for each of the {len(names)} classes, got {len(values)}")
     fig, ax = (None, ax) if ax is not None else figure(6.4, 1.2 + 0.24 * len(values))
-    ax.barh(range(len(values)), [0.0 if v != v else v for v in values], color="#4c78a8")
+    colours = ["#b8cade" if row in left_out else "#4c78a8" for row in range(len(values))]
+    ax.barh(range(len(values)), [0.0 if v != v else v for v in values], color=colours)
+    box = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"}
     for row, value in enumerate(values):
-        text = "absent" if value != value else f"{value:.3f}"
-        ax.annotate(
-            text,
-            (max(value, 0.0) if value == value else 0.0, row),
-            (3, 0),
-            textcoords="offset points",
-            va="center",
-            size=8,
-        )
+        text, end = ("absent", 0.0) if value != value else (f"{value:.3f}", max(value, 0.0))
+        ax.annotate(text, (end, row), (4, 0), textcoords="offset points", va="center", size=8, bbox=box)
     if mean is not None and mean == mean:
-        ax.axvline(mean, color="#e45756", linestyle="--", label=f"{label} {mean:.4f}")
+        ax.axvline(mean, color="#e45756", linestyle="--", zorder=1.5, label=f"{label} {mean:.4f}")
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
-    ax.set_yticks(range(len(values)), [_literal(name) for name in names], size=8)
+    shown = [_literal(name) + (" (not in the mean)" if row in left_out else "") for row, name in enumerate(names)]
+    ax.set_yticks(range(len(values)), shown, size=8)
     ax.set_ylim(len(values) - 0.5, -0.5)
     ax.set_xlim(min(0.0, *values) if any(v < 0 for v in values) else 0.0, 1.08)
     ax.set_xlabel("IoU" if label == "mIoU" else label)
@@ -68,6 +71,8 @@ def heat_map(
     if size <= 25:
         for row in range(size):
             for column in range(size):
+                if not counts[row, column]:
+                    continue
                 color = "white" if share[row, column] > 0.6 else "#333333"
                 text = _short(float(counts[row, column]), shares)
                 ax.text(column, row, text, ha="center", va="center", size=8 if size < 12 else 6, color=color)
@@ -102,8 +107,8 @@ def _literal(name: str) -> str:
 
 def _short(value: float, share: bool) -> str:
     """A cell's text: a share with two digits, a count with at most four characters."""
-    if share:
-        return f"{value:.2f}"
+    if share or value < 10_000:
+        return f"{value:.2f}" if share else f"{value:.0f}"
     for unit in ("", "k", "M", "G"):
         if value < 1000:
             return f"{value:.0f}{unit}" if value >= 10 or not unit else f"{value:.1f}{unit}"

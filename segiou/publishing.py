@@ -106,13 +106,16 @@ def table(result: Result) -> str | None:
     grid.add_column("class")
     for column in (*columns, "target pixels"):
         grid.add_column(column, justify="right")
+    left_out = MeanIoU.score.left_out(how)
     for row, name in enumerate(result.metric.class_names):
         cells = [_cell(scores[row]) for scores in columns.values()]
-        grid.add_row(name, *cells, f"{pixels[row]:,}", end_section=row == len(pixels) - 1)
+        shown = f"{name} *" if row in left_out else name
+        grid.add_row(shown, *cells, f"{pixels[row]:,}", end_section=row == len(pixels) - 1)
     means = [_cell(float(score(result.counts, how))) for score in COLUMNS.values()]
-    grid.add_row(how.average or "mean", *means, f"{sum(pixels):,}")
-    if any(score != score for scores in columns.values() for score in scores):
-        grid.caption = "-: nothing to divide by, left out of the mean"
+    grid.add_row(f"{how.average or 'mean'} / total", *means, f"{sum(pixels):,}")
+    empty = any(score != score for scores in columns.values() for score in scores)
+    notes = ["-: nothing to divide by, left out of the mean"] * empty + ["*: not in the mean"] * bool(left_out)
+    grid.caption = "\n".join(notes) or None
     text = io.StringIO()
     plain = Console(file=text, width=100, markup=False, emoji=False, highlight=False)  # names may hold [ and :
     plain.print(grid)

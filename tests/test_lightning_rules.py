@@ -76,7 +76,7 @@ def test_a_step_that_never_returns_anything_is_warned_of():
         (
             "fit",
             lambda o: o["loss"],
-            "training_step must return {}, got a dict with ['loss']: {} 'train' out of stages",
+            "training_step must return {}, got a loss alone: {} 'train' out of stages",
         ),
     ],
 )
@@ -235,7 +235,7 @@ def test_the_same_monitor_in_another_trainer_is_not_warned_of():
             ValueError,
             'stages must be some of "train", "val" and "test", got [\'val\', \'fit\']',
         ),
-        ({"stages": "val"}, ValueError, 'stages must be some of "train", "val" and "test", got \'val\''),
+        ({"stages": "fit"}, ValueError, 'stages must be some of "train", "val" and "test", got \'fit\''),
         ({"stages": ()}, ValueError, 'stages must be some of "train", "val" and "test", got ()'),
         ({"outputs": 3}, TypeError, "outputs must be a function of (outputs, batch), got 3"),
         (

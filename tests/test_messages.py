@@ -37,8 +37,8 @@ BAD_INPUT = {
     "several labels of target outside": (
         with_values(0, 0, 0, 0),
         with_values(7, -1, -1, 2),
-        "target labels must be 0 to 2, got -1 (2 pixels), 7 (1 pixel): pass ignore_index=[-1, 7] to leave them out, "
-        "or validate_args=False to leave out all outside",
+        "target labels must be 0 to 2, got -1 (2 pixels), 7 (1 pixel): pass num_classes=8, labels that are mapped to the "
+        "classes, or ignore_index for values to leave out, or validate_args=False to leave out all outside",
     ),
     "a label of preds outside": (
         with_values(0, 3, 1),
@@ -55,7 +55,8 @@ BAD_INPUT = {
     "a uint64 above int64": (
         with_values(0),
         torch.tensor([[-1]]).view(torch.uint64),
-        "target labels must be 0 to 2, got 18446744073709551615 (1 pixel): pass validate_args=False to leave out all outside",
+        "target labels must be 0 to 2, got 18446744073709551615 (1 pixel): pass labels that are mapped to the classes, or "
+        "ignore_index for values to leave out, or validate_args=False to leave out all outside",
     ),
     "scores smaller than target": (
         f(2, 3, 4, 4),
@@ -83,8 +84,32 @@ BAD_INPUT = {
     "too few channels": (
         f(2, 2, 4, 4),
         i(2, 4, 4),
-        "preds must have 3 channels on axis 1 (num_classes=3), got 2: preds of shape (2, 2, 4, 4) and target of "
-        "shape (2, 4, 4)",
+        "preds must have 3 channels on axis 1 (num_classes=3), got preds of shape (2, 2, 4, 4) and target of "
+        "shape (2, 4, 4): pass num_classes=2 if these are all classes",
+    ),
+    "channels last": (
+        f(2, 4, 4, 3),
+        i(2, 4, 4),
+        "preds must have 3 channels on axis 1 (num_classes=3), got preds of shape (2, 4, 4, 3) and target of shape "
+        "(2, 4, 4): pass preds.movedim(-1, 1)",
+    ),
+    "an image without a batch axis": (
+        f(3, 4, 5),
+        i(4, 5),
+        "preds must have 3 channels on axis 1 (num_classes=3), got preds of shape (3, 4, 5) and target of shape (4, 5): "
+        "for one image pass preds[None] and target[None]",
+    ),
+    "one channel": (
+        f(2, 1, 4),
+        i(2, 4),
+        "preds must have 3 channels on axis 1 (num_classes=3), got preds of shape (2, 1, 4) and target of shape (2, 4): "
+        'for the scores of one foreground class pass task="binary"',
+    ),
+    "a one-hot target": (
+        f(2, 3, 4),
+        i(2, 3, 4),
+        "floating preds need a class axis that target has not, got preds of shape (2, 3, 4) and target of shape (2, 3, 4) "
+        "and torch.float32: pass target.argmax(1) if target is one-hot",
     ),
     "scores without a class axis": (
         f(2, 4),
@@ -158,8 +183,8 @@ BAD_INPUT = {
     "large labels of two dtypes": (
         [i(2), i(2)],
         [torch.tensor([2**53 + 1, 0]), torch.zeros(2, dtype=torch.uint64)],
-        f"target labels must be 0 to 2, got {2**53 + 1} (1 pixel): pass ignore_index={2**53 + 1} to leave them out, "
-        "or validate_args=False to leave out all outside",
+        f"target labels must be 0 to 2, got {2**53 + 1} (1 pixel): pass labels that are mapped to the classes, or "
+        "ignore_index for values to leave out, or validate_args=False to leave out all outside",
     ),
     "an array of strings": (
         np.array(["a", "b"]),
@@ -233,8 +258,27 @@ def test_binary_messages():
         metric.update(with_values(0, 1), with_values(255, 1))
     with pytest.raises(ValueError, match=re.escape(f"{FIT} (1, 2) and target of shape (1, 3): {RESIZE}")):
         metric.update(f(1, 2), i(1, 3))
-    with pytest.raises(ValueError, match=r"preds must have 2 channels on axis 1 \(num_classes=2\), got 3"):
+    with pytest.raises(
+        ValueError, match=r"preds must have 2 channels on axis 1 \(num_classes=2\), got preds of shape \(1, 3, 4\)"
+    ):
         metric.update(f(1, 3, 4), i(1, 4))
+
+
+def test_no_message_advises_to_throw_the_foreground_away():
+    remedy = re.escape("pass target > 0 if 255 is the foreground, or ignore_index=255 if it is unlabelled")
+    with pytest.raises(ValueError, match=remedy):
+        MeanIoU(task="binary").update(with_values(0, 1), with_values(0, 255))
+    with pytest.raises(ValueError, match="map the labels to 0 and 1"):
+        MeanIoU(task="binary").update(with_values(0, 1), with_values(0, 2))
+    with pytest.raises(ValueError, match='for one foreground class pass task="binary" in place of num_classes=1'):
+        MeanIoU(1).update(f(1, 1, 2), with_values(0, 1))
+
+
+def test_a_metric_shows_its_arguments():
+    assert repr(MeanIoU(3)) == "MeanIoU(num_classes=3)"
+    metric = MeanIoU(task="binary", ignore_index=255, average="micro", from_logits=True)
+    assert repr(metric) == "MeanIoU(task='binary', ignore_index=(255,), from_logits=True, average='micro')"
+    assert repr(MeanIoU(task="multilabel", num_labels=4)) == "MeanIoU(task='multilabel', num_labels=4)"
 
 
 def test_multilabel_messages():

@@ -234,6 +234,8 @@ def test_segmentation_metrics_are_the_single_metrics_from_one_state():
     assert [key for key in values if "/" in key] == [f"IoU/{name}" for name in names]
     assert same(torch.stack([values[f"IoU/{name}"] for name in names]), iou)
     assert all(value.shape == () for value in values.values())
+    named = segiou.SegmentationMetrics(**TASKS["multiclass"], prefix="val/")(preds, target)
+    assert list(named)[:2] == ["val/mIoU", "val/Dice"]
 
 
 def test_a_collection_shares_equal_configurations_and_never_others():

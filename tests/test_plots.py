@@ -39,6 +39,14 @@ def test_bars_are_the_scores_with_their_names():
     assert ax.get_legend().get_texts()[0].get_text() == "mIoU 0.5833"
 
 
+def test_bars_of_classes_that_are_not_in_the_mean_say_so():
+    metric = segiou.MeanIoU(task="binary", class_names=["ground", "house"])
+    metric.update(torch.tensor([0, 1]), torch.tensor([0, 1]))
+    _, ax = metric.plot()
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["ground (not in the mean)", "house"]
+    assert ax.patches[0].get_facecolor() != ax.patches[1].get_facecolor()
+
+
 def test_an_axis_that_is_given_is_drawn_on():
     _, axes = plt.subplots(1, 2)
     for metric, ax in zip((segiou.MeanIoU(3), segiou.ConfusionMatrix(3)), axes, strict=True):
@@ -52,7 +60,7 @@ def test_the_heat_map_shows_counts_and_names():
     metric = segiou.ConfusionMatrix(2, class_names=["road", "car"])
     metric.update(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]))
     _, ax = metric.plot()
-    assert [text.get_text() for text in ax.texts] == ["1", "0", "1", "1"]
+    assert [text.get_text() for text in ax.texts] == ["1", "1", "1"]  # and nothing for 0
     assert [label.get_text() for label in ax.get_xticklabels()] == ["road", "car"]
     assert ax.get_xlabel() == "predicted"
     assert ax.get_ylabel() == "target"
@@ -89,7 +97,7 @@ def test_many_classes_stay_readable():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(7, "7"), (999, "999"), (1000, "1.0k"), (25_300, "25k"), (3.2e6, "3.2M"), (5e12, "5T")]
+    ("value", "text"), [(7, "7"), (999, "999"), (9999, "9999"), (25_300, "25k"), (3.2e6, "3.2M"), (5e12, "5T")]
 )
 def test_counts_are_short(value, text):
     from segiou.plots import _short

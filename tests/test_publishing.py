@@ -169,13 +169,13 @@ def test_without_a_logger_only_the_table_is_shown(capsys):
     lines = [line for line in capsys.readouterr().out.splitlines() if line]
     assert lines[0].strip() == "test"
     cells = {line.split("│")[1].strip(): line.split("│")[2:7] for line in lines if line.startswith("│")}
-    assert [*cells] == [*NAMES, "mean"]
+    assert [*cells] == [*NAMES, "mean / total"]
     for column, metric in enumerate((MeanIoU, Dice, Precision, Recall)):
         alone, each = (metric(CLASSES, ignore_index=IGNORED, average=average) for average in ("macro", "none"))
         for scores, target in model.seen["test", 0].values():
             alone.update(scores, target)
             each.update(scores, target)
-        for row, score in [("mean", alone.compute()), *zip(NAMES, each.compute(), strict=True)]:
+        for row, score in [("mean / total", alone.compute()), *zip(NAMES, each.compute(), strict=True)]:
             assert cells[row][column].strip() == ("-" if score.isnan() else f"{score:.4f}")
     targets = torch.cat([target for _, target in model.seen["test", 0].values()])
     assert cells["[tree]"][4].strip() == f"{int((targets == 2).sum()):,}"

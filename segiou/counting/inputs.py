@@ -118,9 +118,11 @@ def _batch(preds: Tensor, target: Tensor, rules: Rules) -> Batch:
     if not preds.is_floating_point():
         return Batch("labels", preds, target)
     if rules.task == "multiclass":
+        one_hot = target.ndim > 1 and target.shape[1] == rules.num_classes
+        remedy = 'pass preds of shape (N, C, ...), or integer labels, or task="binary"'
         raise ValueError(
             f"floating preds need a class axis that target has not, got {_shapes(preds, target)} and {preds.dtype}: "
-            'pass preds of shape (N, C, ...), or integer labels, or task="binary"'
+            + ("pass target.argmax(1) if target is one-hot" if one_hot else remedy)
         )
     return Batch("binary", preds, target)
 
@@ -138,11 +140,22 @@ def _class_scores(preds: Tensor, target: Tensor, rules: Rules) -> Batch:
     if preds.shape[1] != rules.num_classes:
         raise ValueError(
             f"preds must have {rules.num_classes} channels on axis 1 (num_classes={rules.num_classes}), "
-            f"got {preds.shape[1]}: {_shapes(preds, target)}"
+            f"got {_shapes(preds, target)}: {_channels_remedy(preds, target, rules)}"
         )
     if preds.shape[:1] + preds.shape[2:] != target.shape and not _resizable(preds[:, 0], target, rules):
         raise ValueError(_misfit(preds, target) + _SCORES_REMEDY)
     return Batch("scores", preds, target)
+
+
+def _channels_remedy(preds: Tensor, target: Tensor, rules: Rules) -> str:
+    classes = rules.num_classes
+    if preds.shape[0] == classes and preds.shape[1:] == target.shape:
+        return "for one image pass preds[None] and target[None]"
+    if preds.ndim > 2 and preds.shape[-1] == classes:
+        return "pass preds.movedim(-1, 1)"
+    if preds.shape[1] == 1:
+        return 'for the scores of one foreground class pass task="binary"'
+    return f"pass num_classes={preds.shape[1]} if these are all classes"
 
 
 def _resizable(preds: Tensor, target: Tensor, rules: Rules) -> bool:
@@ -248,13 +261,25 @@ def _label_error(name: str, labels: list[Tensor], rules: Rules) -> ValueError:
     more = f" and {rest} other value{'' if rest == 1 else 's'}" if rest > 0 else ""
     remedy = "pass validate_args=False to count such pixels as void: a miss, and no class's false alarm"
     if name == "target":
-        remedy = "pass validate_args=False to leave out all outside"
-        nameable = [value for value, _ in bad[:5] if value < 2**63]
-        if nameable:
-            ignore = [*rules.ignore_index, *nameable]
-            shown_ignore = ignore[0] if len(ignore) == 1 else ignore
-            remedy = f"pass ignore_index={shown_ignore} to leave them out, or {remedy.removeprefix('pass ')}"
+        remedy = _target_remedy([value for value, _ in bad], rules)
     return ValueError(f"{name} labels must be {_range(name, rules)}, got {shown}{more}: {remedy}")
+
+
+def _target_remedy(values: list[int], rules: Rules) -> str:
+    """What a target with these values outside the classes most likely needs."""
+    if rules.task != "multiclass":
+        if values == [255]:
+            return "pass target > 0 if 255 is the foreground, or ignore_index=255 if it is unlabelled"
+        return "map the labels to 0 and 1"
+    if rules.num_classes == 1:
+        return 'for one foreground class pass task="binary" in place of num_classes=1'
+    if len(values) == 1 and (values[0] < 0 or values[0] == 255):
+        ignore = [*rules.ignore_index, *values]
+        leave = f"pass ignore_index={ignore[0] if len(ignore) == 1 else ignore} to leave them out"
+    else:
+        more = f"num_classes={max(values) + 1}, " if 0 < max(values) < 2**16 else ""
+        leave = f"pass {more}labels that are mapped to the classes, or ignore_index for values to leave out"
+    return f"{leave}, or validate_args=False to leave out all outside"
 
 
 def _range(name: str, rules: Rules) -> str:
