@@ -37,6 +37,8 @@ class SummedStates(Metric):
     is_differentiable = False
     full_state_update = False
 
+    _captured: bool = False  # by a CUDA graph, which adds to the very tensors that it has seen
+
     def clone(self) -> "Self":
         """A copy with a state of its own."""
         return deepcopy(self)
@@ -80,8 +82,19 @@ class SummedStates(Metric):
             setattr(self, name, state)
 
     def _add(self, batch: dict[str, Tensor]) -> None:
-        # never in place: the members of a MetricCollection share their tensors, and each is given every batch
-        self._set({name: getattr(self, name) + added for name, added in batch.items()})
+        # not in place: the members of a MetricCollection share their tensors, and each is given every batch
+        if any(added.is_cuda for added in batch.values()) and torch.cuda.is_current_stream_capturing():
+            self._captured = True
+        for name, added in batch.items():
+            state = getattr(self, name)
+            setattr(self, name, state.add_(added) if self._captured else state + added)
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        states = self._copy_of_references()
+        super().reset()
+        if self._captured:
+            self._set({name: state.zero_() for name, state in states.items()})
 
     def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
         """Add the states of a metric of equal configuration, or of its ``metric_state``.

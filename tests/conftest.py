@@ -1,11 +1,15 @@
 """Settings and helpers that every test file shares."""
 
+import os
+
 import matplotlib
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
 matplotlib.use("Agg")
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # before triton is imported
 
 settings.register_profile(
     "segiou", deadline=None, max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.too_slow]

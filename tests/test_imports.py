@@ -22,7 +22,8 @@ print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 LAYERS = [
     {"segiou.compiling", "segiou.formulas", "segiou.counting.rules", "segiou.plots"},
     {"segiou.averaging", "segiou.counting.inputs"},
-    {"segiou.counting.eager", "segiou.counting.upsample"},
+    {"segiou.counting.eager", "segiou.counting.upsample", "segiou.counting.triton_kernels"},
+    {"segiou.counting.cuda"},
     {
         "segiou.counting.cpu.geometry",
         "segiou.counting.cpu.threads",

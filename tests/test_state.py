@@ -170,6 +170,20 @@ def test_what_was_read_from_a_metric_does_not_change_with_it():
     assert int(metric.confmat.sum()) == 12
 
 
+def test_a_captured_metric_keeps_its_tensors():
+    """A CUDA graph adds to the tensors that it has seen, also after a reset."""
+    metric = MeanIoU(3)
+    metric._captured = True
+    states = metric.metric_state
+    metric.update(PREDS, TARGET)
+    metric.update(PREDS, TARGET)
+    assert int(metric.confmat.sum()) == 8
+    metric.reset()
+    metric.update(PREDS, TARGET)
+    assert int(metric.confmat.sum()) == 4
+    assert all(metric.metric_state[name] is state for name, state in states.items())
+
+
 def pixels(collection: MetricCollection) -> set[int]:
     return {int(metric.confmat.sum()) for metric in collection.values()}
 

@@ -32,12 +32,11 @@ def binary(
     The threshold is rounded to the dtype of the scores. With ``probabilities``, scores outside 0 to 1
     are counted as errors.
     """
-    bound = torch.tensor(threshold, dtype=preds.dtype, device=preds.device)
 
     def read(part: slice) -> tuple[Tensor, Tensor]:
         values = preds[part]
         wrong = ((values < 0) | (values > 1)).sum() if probabilities else _none(preds)[0]
-        return (values > bound).to(torch.uint8), torch.stack([values.isnan().sum(), wrong])
+        return (values > threshold).to(torch.uint8), torch.stack([values.isnan().sum(), wrong])
 
     return _over_chunks(read, target, 2, ignore, each)
 

@@ -37,6 +37,8 @@ def kernel_for(device: torch.device) -> ModuleType:
 def _fused(device: str, required: bool) -> ModuleType | None:
     """The compiled kernels of a kind of device, imported when first asked for; None where there are none."""
     name, needs = FUSED.get(device, (None, None))
+    if device == "cuda" and torch.version.hip:  # also "cuda" to torch, and not what the kernels are made for
+        name = None
     try:
         module = importlib.import_module(name) if name else None
     except Exception as error:  # numba and its compiler raise more than ImportError where they do not fit
