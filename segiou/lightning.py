@@ -145,7 +145,10 @@ class _Monitor:
             return
         if isinstance(outputs, Mapping) and not outputs:
             return  # the step skipped this batch
-        preds, target = self.outputs(outputs, batch) if self.outputs else _preds_and_target(stage, outputs)
+        if self.outputs:
+            preds, target = _extracted(self.outputs, stage, outputs, batch)
+        else:
+            preds, target = _preds_and_target(stage, outputs)
         if self.drop_padding:
             preds, target = self._real[stage].of(unwrapped(preds), target, batch_idx, loader)
         self._counting[stage][loader].update(preds, target)
@@ -208,6 +211,18 @@ class _Monitor:
                 "log one of them under another name",
                 UserWarning,
             )
+
+
+def _extracted(extract: Outputs, stage: Stage, outputs: Any, batch: Any) -> tuple[Any, Any]:
+    try:
+        preds, target = extract(outputs, batch)
+    except Exception as error:  # the user's own code: say where it was called, and with what
+        held = f"a dict with {sorted(map(str, outputs))}" if isinstance(outputs, Mapping) else type(outputs).__name__
+        raise ValueError(
+            f"outputs=function(outputs, batch) -> (preds, target) failed on what {STEPS[stage]} returned, {held}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return preds, target
 
 
 def _preds_and_target(stage: Stage, outputs: Any) -> tuple[Any, Any]:

@@ -101,6 +101,16 @@ def test_outputs_extracts_predictions_and_target_from_what_a_step_returns():
     assert close(logged(runner), "val", model.naive("val"))
 
 
+def test_outputs_that_fails_says_in_which_step_and_on_what():
+    model = Returns(lambda outputs, batch_idx: {"logits": outputs["preds"]})
+    message = (
+        "outputs=function(outputs, batch) -> (preds, target) failed on what validation_step returned, a dict with "
+        "['logits']: KeyError: 'preds'"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        trainer(monitor(outputs=lambda outputs, batch: (outputs["preds"], batch[1]))).validate(model, loader())
+
+
 def test_predictions_outside_the_classes_raise_while_running():
     model = Returns(lambda outputs, batch_idx: {**outputs, "preds": outputs["target"].new_full((3, 6, 5), CLASSES)})
     with pytest.raises(ValueError, match="^preds labels must be 0 to 3, got 4 "):
