@@ -78,8 +78,10 @@ def _show(logger: Any, drawing: Any, result: Result, epoch: int, step: int) -> N
     kinds: dict[str, Callable[[], Any]] = {
         "TensorBoardLogger": lambda: logger.experiment.add_figure(tag, drawing, global_step=step, close=False),
         "WandbLogger": lambda: logger.log_image(key=tag, images=[drawing], step=step),
-        "MLFlowLogger": lambda: logger.experiment.log_figure(logger.run_id, drawing, f"{tag}_epoch{epoch}.png"),
-        "CSVLogger": lambda: _save(drawing, Path(logger.log_dir) / "figures", f"{tag}_epoch{epoch}.png"),
+        "MLFlowLogger": lambda: logger.experiment.log_figure(
+            logger.run_id, drawing, f"{tag}_epoch{epoch}_step{step}.png"
+        ),
+        "CSVLogger": lambda: _save(drawing, Path(logger.log_dir) / "figures", f"{tag}_epoch{epoch}_step{step}.png"),
     }
     for kind in type(logger).__mro__:
         if kind.__name__ in kinds:

@@ -79,7 +79,10 @@ class OwnWandbLogger(WandbLogger):
     [
         (WandbLogger, [("val/confusion_matrix", Figure, 1), ("val/confusion_matrix", Figure, 3)]),
         (OwnWandbLogger, [("val/confusion_matrix", Figure, 1), ("val/confusion_matrix", Figure, 3)]),
-        (MLFlowLogger, [("run-1", Figure, f"val/confusion_matrix_epoch{epoch}.png") for epoch in (0, 1)]),
+        (
+            MLFlowLogger,
+            [("run-1", Figure, f"val/confusion_matrix_epoch{epoch}_step{2 * epoch + 1}.png") for epoch in (0, 1)],
+        ),
         (Recorder, []),
     ],
 )
@@ -124,7 +127,7 @@ def test_csv(tmp_path):
         assert written[key] == pytest.approx([score], nan_ok=True), key
     assert [float(row["val/mIoU"]) for row in rows if row["val/mIoU"]]
     pictures = list(Path(logger.log_dir, "figures").iterdir())
-    assert [picture.name for picture in pictures] == ["val_confusion_matrix_epoch0.png"]
+    assert [picture.name for picture in pictures] == ["val_confusion_matrix_epoch0_step2.png"]
     assert pictures[0].read_bytes().startswith(b"\x89PNG")
 
 
