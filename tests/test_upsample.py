@@ -19,6 +19,21 @@ modes = pytest.mark.parametrize(("mode", "align"), MODES)
 sides = st.integers(1, 40)
 
 
+@pytest.fixture(scope="module", params=["eager", "fused"], autouse=True)
+def _kernel(request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEGIOU_KERNEL", request.param)
+        yield request.param
+
+
+@pytest.fixture(params=[1, 2])
+def _threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
 def interpolated(preds: torch.Tensor, size: tuple[int, ...], mode: str, align: bool) -> torch.Tensor:
     return F.interpolate(preds.float(), size=size, mode=mode, align_corners=align if mode == "bilinear" else None)
 
@@ -43,6 +58,84 @@ def test_counts_equal_interpolate_and_argmax(mode, align, per_image, sizes, clas
     labels = interpolated(preds, (height, width), mode, align).argmax(1)
     expected = count(labels, target, Rules.of(classes, ignore_index=classes), per_image=per_image)
     assert torch.equal(counted.counts, expected.counts)
+
+
+LAYOUTS = {
+    "planar": lambda x: x,
+    "channels last": lambda x: x.contiguous(memory_format=torch.channels_last),
+    "cropped": lambda x: x[..., 1:, 2:-1],
+    "cropped channels last": lambda x: x.contiguous(memory_format=torch.channels_last)[..., 1:, 2:-1],
+    "transposed": lambda x: x.mT,
+    "every second": lambda x: x[:, ::2, :, ::2],
+    "expanded": lambda x: x[:1, ..., :1].expand(x.shape),
+}
+# source, target: four and more times as large, odd ratios, one side as it was, smaller, from and to a single pixel
+SIZES = [
+    ((33, 41), (132, 164)),
+    ((20, 17), (75, 163)),
+    ((6, 9), (6, 150)),
+    ((6, 150), (61, 150)),
+    ((3, 5), (130, 70)),
+    ((120, 200), (101, 60)),
+    ((1, 1), (70, 71)),
+    ((9, 300), (1, 1200)),
+]
+
+
+def special(preds: torch.Tensor) -> torch.Tensor:
+    """The same scores with NaN, infinities and signed zeros."""
+    for value, share in ((float("nan"), 0.002), (float("inf"), 0.01), (-float("inf"), 0.1), (-0.0, 0.1)):
+        preds = preds.masked_fill(torch.rand(preds.shape) < share, value)
+    return preds
+
+
+def held_to_torch(preds, target, classes, mode, align) -> None:
+    """The counts, and the pixels with NaN, are those of the argmax of torch's interpolation."""
+    resized = interpolated(preds, target.shape[1:], mode, align)
+    plain, rules = (
+        Rules.of(classes, ignore_index=classes, **extra) for extra in ({}, {"upsample": mode, "align_corners": align})
+    )
+    for per_image in (False, True):
+        counted = count(preds, target, rules, per_image=per_image)
+        expected = count(resized.argmax(1), target, plain, per_image=per_image)
+        assert torch.equal(counted.counts, expected.counts)
+        assert counted.errors.tolist() == [0, 0, int(resized.isnan().any(1).sum()), 0]
+
+
+@pytest.mark.usefixtures("_threads")
+@modes
+@pytest.mark.parametrize(("source", "size"), SIZES, ids=str)
+def test_large_targets(mode, align, source, size):
+    for dtype, levels, classes in zip(FLOATS, (2, 100, 2, 2), (19, 3, 6, 70), strict=True):
+        preds = (torch.randint(-levels, levels, (2, classes, *source)) / 8).to(dtype)
+        target = torch.randint(0, classes + 1, (2, *size))
+        held_to_torch(preds, target, classes, mode, align)
+        held_to_torch(special(preds), target, classes, mode, align)
+
+
+@pytest.mark.usefixtures("_threads")
+@modes
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout(mode, align, dtype, layout):
+    preds = LAYOUTS[layout](torch.randn(2, 10, 17, 24).to(dtype))
+    for integers in (torch.uint8, torch.int64):
+        target = torch.randint(0, preds.shape[1] + 1, (4, 2 * 95, 3 * 90), dtype=integers)[::2, ::2, 1::3]
+        held_to_torch(preds, target, preds.shape[1], mode, align)
+
+
+@pytest.mark.usefixtures("_threads")
+@pytest.mark.parametrize("classes", [1, 2, 150, 1000])
+def test_more_classes_than_fit_beside_each_other(classes):
+    preds, target = torch.randn(3, classes, 9, 50), torch.randint(0, classes, (3, 37, 200))
+    held_to_torch(preds, target, classes, "bilinear", False)
+
+
+def test_ties_fall_as_in_torch_whatever_its_arithmetic():
+    """Nearly equal classes: any other rounding than torch's gives another winner somewhere."""
+    first = torch.randn(1, 1, 40, 50)
+    preds = torch.cat([first, first.roll(1, -1), first.roll(1, -2), first.nextafter(first + 1)], 1)
+    held_to_torch(preds, torch.zeros(1, 160, 200, dtype=torch.int64), 4, "bilinear", False)
 
 
 @modes
@@ -76,6 +169,8 @@ def test_scores_of_the_targets_size_and_labels_are_taken_as_they_are():
     preds, target = torch.randn(2, 3, 4, 5), torch.randint(0, 3, (2, 4, 5))
     assert mean_iou(preds, target, 3, upsample="bilinear") == mean_iou(preds, target, 3)
     assert mean_iou(preds.argmax(1), target, 3, upsample="bilinear") == mean_iou(preds, target, 3)
+    preds, target = torch.randn(2, 3, 4), torch.randint(0, 3, (2, 4))
+    assert mean_iou(preds, target, 3, upsample="bilinear") == mean_iou(preds, target, 3)
 
 
 def test_a_list_of_differently_sized_images():

@@ -21,7 +21,7 @@ def labels(preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, .
 
 def scores(preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...], each: bool) -> Counted:
     """Count the argmax over axis 1 of scores ``(items, C, ...)``; the first maximum, and a nan wins."""
-    return _over_chunks(lambda part: _argmax(preds[part]), target, num_classes, ignore, each)
+    return _over_chunks(lambda part: argmax(preds[part]), target, num_classes, ignore, each)
 
 
 def binary(
@@ -116,7 +116,7 @@ def _bad_target(table: Tensor, target: Tensor, num_classes: int, ignore: tuple[i
     return outside
 
 
-def _argmax(preds: Tensor) -> tuple[Tensor, Tensor]:
+def argmax(preds: Tensor) -> tuple[Tensor, Tensor]:
     """The first maximum over axis 1, and [pixels with nan, 0].
 
     torch.argmax over an axis that is not the last is slow on CPU: there the largest score is compared with

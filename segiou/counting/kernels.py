@@ -74,7 +74,8 @@ def _warn(name: str, error: Exception) -> None:
 
 def _call(kernel: ModuleType, batch: Batch, rules: Rules, each: bool) -> Counted:
     kind, preds, target = batch
-    if rules.upsample and kind != "labels" and preds.shape[-2:] != target.shape[-2:]:
+    resized = preds.shape[2:] != target.shape[1:] if kind == "scores" else preds.shape != target.shape
+    if rules.upsample and resized:
         if kind == "binary" or not hasattr(kernel, "upsampled_scores"):
             return image_by_image(kernel, batch, rules, each)
         counted: Counted = kernel.upsampled_scores(

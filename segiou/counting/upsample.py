@@ -23,11 +23,12 @@ def image_by_image(kernel: ModuleType, batch: Batch, rules: Rules, each: bool) -
 
 def _items(batch: Batch, rules: Rules) -> Iterator[tuple[Tensor, Tensor]]:
     size = batch.target.shape[-2:]
-    for preds, target in zip(batch.preds, batch.target, strict=True):
-        maps = preds.reshape(1, -1, *preds.shape[-2:]).float()
+    for preds, target in zip(torch.split(batch.preds, 1), torch.split(batch.target, 1), strict=True):
+        # a reshape to the same shape may give the item another stride, which torch takes for another layout
+        maps = (preds if preds.ndim == 4 else preds.reshape(1, -1, *preds.shape[-2:])).float()
         align = rules.align_corners if rules.upsample == "bilinear" else None
         resized = interpolate(maps, size=size, mode=rules.upsample or "bilinear", align_corners=align)
-        yield resized.view(1, *preds.shape[:-2], *size), target[None]
+        yield resized.view(*preds.shape[:-2], *size), target
 
 
 def _count(kernel: ModuleType, kind: str, preds: Tensor, target: Tensor, rules: Rules) -> Counted:

@@ -1,5 +1,6 @@
 """Counting on the CPU with compiled kernels. Needs numba (the extra ``fast``); import it only where it is used."""
 
+import sys
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -10,12 +11,18 @@ from torch import Tensor
 
 from segiou.counting import eager
 from segiou.counting.cpu import label_rows
+from segiou.counting.cpu.bilinear import count_bilinear
 from segiou.counting.cpu.driver import PART, count
 from segiou.counting.cpu.gather import LARGEST, tile_size
 from segiou.counting.cpu.geometry import Axis, nest, span
 from segiou.counting.cpu.histogram import COPIES, FEW, finish
+from segiou.counting.cpu.nearest import count_nearest
+from segiou.counting.cpu.pieces import FLOATS, bands_of, layout
+from segiou.counting.cpu.resizing import as_torch
 from segiou.counting.cpu.threads import together
-from segiou.counting.inputs import Counted
+from segiou.counting.inputs import Batch, Counted
+from segiou.counting.rules import Rules, Upsample
+from segiou.counting.upsample import image_by_image
 
 ONE_THREAD = 200_000  # scores or pixels: below, handing work to another thread takes longer than doing it
 SCORES_BLOCK = 16384  # pixels: long for the memory to stream, short for the second-level cache
@@ -151,3 +158,54 @@ def binary(
         return binary(preds.contiguous(), target.contiguous(), threshold, probabilities, ignore, each)
     source = (*_bounds(threshold, probabilities, preds.dtype), preds.data_ptr(), span(preds.shape, preds.stride()))
     return _run(source, axes, target, 2, ignore, each, _PLAIN)
+
+
+def upsampled_scores(
+    preds: Tensor,
+    target: Tensor,
+    num_classes: int,
+    ignore: tuple[int, ...],
+    each: bool,
+    mode: Upsample,
+    align_corners: bool,
+) -> Counted:
+    """Count scores ``(N, C, h, w)``, brought to the labels' size ``(N, H, W)`` as ``F.interpolate`` does in float32."""
+    height, width = target.shape[1:]
+    if not target.numel() or num_classes > MOST_CLASSES:
+        pass
+    elif mode == "nearest":
+        counts, errors = count_nearest(labels, preds, target, num_classes, ignore, False)
+        return Counted(counts if each else counts.sum(0), errors)
+    elif as_torch(preds, height, width):
+        return _bilinear(preds, target, num_classes, ignore, each, align_corners)
+    rules = Rules("multiclass", num_classes, ignore_index=ignore, upsample=mode, align_corners=align_corners)
+    return image_by_image(sys.modules[__name__], Batch("scores", preds, target), rules, each)
+
+
+def _bilinear_turn(room: int, *args: Any) -> None:
+    """One thread's part, with memory of its own."""
+    *head, words, work, counts, errors = args
+    count_bilinear(*head, room, np.empty(words, np.int64), work, counts, errors)
+
+
+def _bilinear(
+    preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...], each: bool, align_corners: bool
+) -> Counted:
+    """As ``_run``, for pieces that are bands of rows."""
+    ignored, outside = _ignored(ignore, num_classes, target.dtype)
+    width, items = num_classes + 1, len(target)
+    bins = width * width
+    counts, errors = np.zeros((items if each else 1, width, width), np.int64), np.zeros(4, np.int64)
+    flat = counts.reshape(-1)
+    scores = target.numel() * num_classes
+    threads = 1 if scores < ONE_THREAD or scores < 4 * bins else torch.get_num_threads()
+    tables, strips, words = layout(preds, target.shape[2], target.shape[1], align_corners)
+    bands = bands_of(target.shape[1], items * strips[0], threads)
+    room = bins * COPIES if bins <= FEW else 0 if threads == 1 else bins
+    work = np.array([0, items * strips[0] * bands[0]], np.int64)
+    source = (preds.data_ptr(), FLOATS[preds.dtype], preds.stride(), num_classes)
+    found = (target.data_ptr(), _KINDS[target.dtype], target.stride())
+    head = (room, source, found, *tables, strips, bands, num_classes, outside, each)
+    together(threads, _bilinear_turn, *head, room + words, work, flat, errors)
+    finish(flat, width, ignored, errors)
+    return Counted(torch.from_numpy(counts if each else counts[0]), torch.from_numpy(errors))

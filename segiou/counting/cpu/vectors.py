@@ -10,6 +10,7 @@ from llvmlite import ir
 from numba.core import cgutils
 
 BIT, SHORT, INT, LONG = (ir.IntType(bits) for bits in (1, 16, 32, 64))
+FLOAT = ir.FloatType()
 
 
 def vector(kind: Any, lanes: int) -> Any:
@@ -36,6 +37,14 @@ def prefetch(builder: Any, address: Any) -> None:
     kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, INT, INT, INT])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
     builder.call(function, [builder.inttoptr(address, cgutils.voidptr_t), INT(0), INT(3), INT(1)])
+
+
+def fma(builder: Any, left: Any, right: Any, more: Any) -> Any:
+    """``left * right + more`` of float32, rounded once."""
+    kind = more.type
+    name = "llvm.fma.f32" if kind == FLOAT else f"llvm.fma.v{kind.count}f32"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name)
+    return builder.call(function, [left, right, more])
 
 
 def least(builder: Any, left: Any, right: Any, signed: bool = True) -> Any:
