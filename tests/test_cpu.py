@@ -24,7 +24,7 @@ def _threads(request):
     torch.set_num_threads(before)
 
 
-def same(found, expected) -> None:
+def assert_same(found, expected) -> None:
     assert torch.equal(found.counts, expected.counts)
     assert torch.equal(found.errors, expected.errors)
 
@@ -49,7 +49,7 @@ def test_large_score_maps(classes, dtype, layout):
     target = torch.randint(0, classes + 2, (3, 66, 203))
     preds, target = LAYOUTS[layout](preds), LAYOUTS[layout](target)
     for each in (False, True):
-        same(
+        assert_same(
             cpu.scores(preds, target, classes, (classes,), each), eager.scores(preds, target, classes, (classes,), each)
         )
 
@@ -64,8 +64,8 @@ def test_large_label_maps(classes, dtype):
     for layout in ("planar", "transposed", "cropped"):
         p, t = LAYOUTS[layout](preds.to(dtype)), LAYOUTS[layout](coherent.to(dtype))
         for each in (False, True):
-            same(cpu.labels(p, t, classes, (top,), each), eager.labels(p, t, classes, (top,), each))
-        same(cpu.labels(p, t.long(), classes, (), False), eager.labels(p, t.long(), classes, (), False))
+            assert_same(cpu.labels(p, t, classes, (top,), each), eager.labels(p, t, classes, (top,), each))
+        assert_same(cpu.labels(p, t.long(), classes, (), False), eager.labels(p, t.long(), classes, (), False))
 
 
 @pytest.mark.usefixtures("_threads")
@@ -77,20 +77,24 @@ def test_large_binary_maps(dtype, layout):
     target = torch.randint(0, 3, (3, 250, 301), dtype=torch.uint8)
     preds, target = LAYOUTS[layout](preds), LAYOUTS[layout](target)
     for each in (False, True):
-        same(cpu.binary(preds, target, 0.5, True, (2,), each), eager.binary(preds, target, 0.5, True, (2,), each))
+        assert_same(
+            cpu.binary(preds, target, 0.5, True, (2,), each), eager.binary(preds, target, 0.5, True, (2,), each)
+        )
 
 
 def test_more_classes_than_16_bits_hold_are_counted_with_torch_operations(monkeypatch):
     monkeypatch.setattr(cpu, "MOST_CLASSES", 5)
     labels, preds = torch.randint(0, 9, (2, 30)), torch.randn(2, 9, 30)
-    same(cpu.labels(labels, labels, 9, (), False), eager.labels(labels, labels, 9, (), False))
-    same(cpu.scores(preds, labels, 9, (), True), eager.scores(preds, labels, 9, (), True))
+    assert_same(cpu.labels(labels, labels, 9, (), False), eager.labels(labels, labels, 9, (), False))
+    assert_same(cpu.scores(preds, labels, 9, (), True), eager.scores(preds, labels, 9, (), True))
 
 
 def test_more_axes_than_the_kernels_have_loops():
     preds, target = torch.randint(0, 3, (2, 6, 4, 6, 4, 6)), torch.randint(0, 3, (2, 6, 4, 6, 4, 6))
     cut = (slice(None), *[slice(None, None, 2)] * 5)
-    same(cpu.labels(preds[cut], target[cut], 3, (1,), True), eager.labels(preds[cut], target[cut], 3, (1,), True))
+    assert_same(
+        cpu.labels(preds[cut], target[cut], 3, (1,), True), eager.labels(preds[cut], target[cut], 3, (1,), True)
+    )
 
 
 @pytest.mark.parametrize(("dtype", "bits"), [(torch.float16, 0x7C00), (torch.bfloat16, 0x7F80)])

@@ -77,7 +77,9 @@ def test_names_are_not_read_as_mathematics(tmp_path):
     names = ["$a^$", "$b"]
     for metric in (segiou.ConfusionMatrix(2, class_names=names), segiou.MeanIoU(2, class_names=names)):
         metric.update(torch.tensor([0, 1]), torch.tensor([0, 1]))
-        metric.plot()[0].savefig(tmp_path / "plot.png")
+        fig, ax = metric.plot()
+        fig.savefig(tmp_path / "plot.png")  # where names are read
+        assert [label.get_text() for label in ax.get_yticklabels()] == [r"\$a^\$", r"\$b"]
 
 
 def test_values_that_do_not_fit_the_classes_are_refused():

@@ -89,7 +89,7 @@ def special(preds: torch.Tensor) -> torch.Tensor:
     return preds
 
 
-def held_to_torch(preds, target, classes, mode, align) -> None:
+def assert_held_to_torch(preds, target, classes, mode, align) -> None:
     """The counts, and the pixels with NaN, are those of the argmax of torch's interpolation."""
     resized = interpolated(preds, target.shape[1:], mode, align)
     plain, rules = (
@@ -109,8 +109,8 @@ def test_large_targets(mode, align, source, size):
     for dtype, levels, classes in zip(FLOATS, (2, 100, 2, 2), (19, 3, 6, 70), strict=True):
         preds = (torch.randint(-levels, levels, (2, classes, *source)) / 8).to(dtype)
         target = torch.randint(0, classes + 1, (2, *size))
-        held_to_torch(preds, target, classes, mode, align)
-        held_to_torch(special(preds), target, classes, mode, align)
+        assert_held_to_torch(preds, target, classes, mode, align)
+        assert_held_to_torch(special(preds), target, classes, mode, align)
 
 
 @pytest.mark.usefixtures("_threads")
@@ -121,21 +121,21 @@ def test_every_layout(mode, align, dtype, layout):
     preds = LAYOUTS[layout](torch.randn(2, 10, 17, 24).to(dtype))
     for integers in (torch.uint8, torch.int64):
         target = torch.randint(0, preds.shape[1] + 1, (4, 2 * 95, 3 * 90), dtype=integers)[::2, ::2, 1::3]
-        held_to_torch(preds, target, preds.shape[1], mode, align)
+        assert_held_to_torch(preds, target, preds.shape[1], mode, align)
 
 
 @pytest.mark.usefixtures("_threads")
 @pytest.mark.parametrize("classes", [1, 2, 150, 1000])
 def test_more_classes_than_fit_beside_each_other(classes):
     preds, target = torch.randn(3, classes, 9, 50), torch.randint(0, classes, (3, 37, 200))
-    held_to_torch(preds, target, classes, "bilinear", False)
+    assert_held_to_torch(preds, target, classes, "bilinear", False)
 
 
 def test_ties_fall_as_in_torch_whatever_its_arithmetic():
     """Nearly equal classes: any other rounding than torch's gives another winner somewhere."""
     first = torch.randn(1, 1, 40, 50)
     preds = torch.cat([first, first.roll(1, -1), first.roll(1, -2), first.nextafter(first + 1)], 1)
-    held_to_torch(preds, torch.zeros(1, 160, 200, dtype=torch.int64), 4, "bilinear", False)
+    assert_held_to_torch(preds, torch.zeros(1, 160, 200, dtype=torch.int64), 4, "bilinear", False)
 
 
 @modes

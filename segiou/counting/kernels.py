@@ -75,16 +75,22 @@ def _warn(name: str, error: Exception) -> None:
 def _call(kernel: ModuleType, batch: Batch, rules: Rules, each: bool) -> Counted:
     kind, preds, target = batch
     resized = preds.shape[2:] != target.shape[1:] if kind == "scores" else preds.shape != target.shape
-    if rules.upsample and resized:
-        if kind == "binary" or not hasattr(kernel, "upsampled_scores"):
-            return image_by_image(kernel, batch, rules, each)
-        counted: Counted = kernel.upsampled_scores(
-            preds, target, rules.num_classes, rules.ignore_index, each, rules.upsample, rules.align_corners
-        )
-    elif kind == "binary":
-        counted = kernel.binary(
-            preds, target, rules.bound(preds.dtype), not rules.from_logits, rules.ignore_index, each
-        )
+    if not (rules.upsample and resized):
+        return _count(kernel, batch, rules, each)
+    if kind == "binary" or not hasattr(kernel, "upsampled_scores"):
+        return image_by_image(lambda item: _count(kernel, item, rules, False), batch, rules, each)
+    counted: Counted = kernel.upsampled_scores(
+        preds, target, rules.num_classes, rules.ignore_index, each, rules.upsample, rules.align_corners
+    )
+    return counted
+
+
+def _count(kernel: ModuleType, batch: Batch, rules: Rules, each: bool) -> Counted:
+    """Count scores or labels that are of the target's size."""
+    kind, preds, target = batch
+    if kind == "binary":
+        bound = rules.bound(preds.dtype)
+        counted: Counted = kernel.binary(preds, target, bound, not rules.from_logits, rules.ignore_index, each)
     elif kind == "scores":
         counted = kernel.scores(preds, target, rules.num_classes, rules.ignore_index, each)
     else:

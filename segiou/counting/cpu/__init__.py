@@ -1,6 +1,5 @@
 """Counting on the CPU with compiled kernels. Needs numba (the extra ``fast``); import it only where it is used."""
 
-import sys
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -171,15 +170,15 @@ def upsampled_scores(
 ) -> Counted:
     """Count scores ``(N, C, h, w)``, brought to the labels' size ``(N, H, W)`` as ``F.interpolate`` does in float32."""
     height, width = target.shape[1:]
-    if not target.numel() or num_classes > MOST_CLASSES:
-        pass
-    elif mode == "nearest":
+    fused = target.numel() and num_classes <= MOST_CLASSES
+    if fused and mode == "nearest":
         counts, errors = count_nearest(labels, preds, target, num_classes, ignore, False)
         return Counted(counts if each else counts.sum(0), errors)
-    elif as_torch(preds, height, width):
+    if fused and as_torch(preds, height, width):
         return _bilinear(preds, target, num_classes, ignore, each, align_corners)
     rules = Rules("multiclass", num_classes, ignore_index=ignore, upsample=mode, align_corners=align_corners)
-    return image_by_image(sys.modules[__name__], Batch("scores", preds, target), rules, each)
+    batch = Batch("scores", preds, target)
+    return image_by_image(lambda item: scores(*item[1:], num_classes, ignore, False), batch, rules, each)
 
 
 def _bilinear_turn(room: int, *args: Any) -> None:
