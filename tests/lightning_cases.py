@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from segiou.lightning import SegmentationMonitor
 from tests import oracle
 
 CLASSES, IGNORED = 4, 255
@@ -120,3 +121,8 @@ def logged(trainer: Any) -> dict[str, float]:
 def close(got: dict[str, float], stage: str, expected: dict[str, float], suffix: str = "") -> bool:
     """Whether the logged values are the expected ones, up to the rounding to float32."""
     return all(abs(got[f"{stage}/{key}{suffix}"] - value) < 1e-6 for key, value in expected.items())
+
+
+def monitor(**options: Any) -> SegmentationMonitor:
+    """The monitor of these cases."""
+    return SegmentationMonitor(CLASSES, ignore_index=IGNORED, **options)

@@ -12,12 +12,7 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from torch.utils.data import IterableDataset, Subset
 
-from segiou.lightning import SegmentationMonitor
-from tests.lightning_cases import CLASSES, IGNORED, Tiny, loader, logged, samples, trainer
-
-
-def monitor(**options: Any) -> SegmentationMonitor:
-    return SegmentationMonitor(CLASSES, ignore_index=IGNORED, **options)
+from tests.lightning_cases import Tiny, loader, logged, monitor, samples, trainer
 
 
 def _validated(loaders: Any, *callbacks: Any, module: Any = None, **options: Any) -> dict[str, float]:

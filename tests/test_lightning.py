@@ -13,7 +13,6 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 import segiou.lightning
 from segiou import Dice, MeanIoU
-from segiou.lightning import SegmentationMonitor
 from tests.lightning_cases import (
     CLASSES,
     IGNORED,
@@ -26,6 +25,7 @@ from tests.lightning_cases import (
     close,
     loader,
     logged,
+    monitor,
     naive_of,
     samples,
     trainer,
@@ -34,10 +34,6 @@ from tests.lightning_cases import (
 pytestmark = OF_LIGHTNING
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 KEYS = {f"{stage}/{name}" for stage in ("train", "val") for name in ("mIoU", "Dice")}
-
-
-def monitor(**options: Any) -> SegmentationMonitor:
-    return SegmentationMonitor(CLASSES, ignore_index=IGNORED, **options)
 
 
 @pytest.fixture

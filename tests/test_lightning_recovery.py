@@ -8,16 +8,14 @@ from pytorch_lightning.callbacks import Callback
 from torch.utils.data import DistributedSampler
 
 import segiou.lightning
-from segiou.lightning import SegmentationMonitor
 from tests.lightning_cases import (
-    CLASSES,
-    IGNORED,
     OF_LIGHTNING,
     PIXELS,
     Tiny,
     close,
     loader,
     logged,
+    monitor,
     naive_of,
     samples,
     trainer,
@@ -27,10 +25,6 @@ pytestmark = [*OF_LIGHTNING, pytest.mark.filterwarnings("ignore:You're resuming 
 RESUMED = (
     "^training resumed at batch 2 of its epoch: train/mIoU and train/Dice of this epoch cover the batches from here on$"
 )
-
-
-def monitor(**options: Any) -> SegmentationMonitor:
-    return SegmentationMonitor(CLASSES, ignore_index=IGNORED, **options)
 
 
 @pytest.fixture

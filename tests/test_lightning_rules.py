@@ -19,16 +19,13 @@ from tests.lightning_cases import (
     close,
     loader,
     logged,
+    monitor,
     naive,
     samples,
     trainer,
 )
 
 pytestmark = OF_LIGHTNING
-
-
-def monitor(**options: Any) -> SegmentationMonitor:
-    return SegmentationMonitor(CLASSES, ignore_index=IGNORED, **options)
 
 
 class Returns(Tiny):
