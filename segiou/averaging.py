@@ -1,4 +1,4 @@
-"""From counts to the reported value: averages, absent classes, excluded classes."""
+"""From areas to the reported value: averages, absent classes, excluded classes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from segiou.formulas import Areas, areas_of, floating
+from segiou.formulas import Areas, floating
 
 Formula = Callable[[Areas], Tensor]
 Average = Literal["macro", "micro", "weighted", "none"]
@@ -58,9 +58,8 @@ class Averaging:
         """The classes, or labels, that averages are over."""
         return [c for c in range(size) if c not in (self.exclude or ())]
 
-    def areas(self, counts: Tensor) -> Areas:
-        """Areas of what is scored, ``(..., C)``, or the positive class of each label, ``(..., L)``."""
-        areas = areas_of(counts)
+    def scored(self, areas: Areas) -> Areas:
+        """The areas that have a score each: ``(..., C)``, for multilabel the positive classes, ``(..., L)``."""
         return areas.map(lambda area: area[..., 1]) if self.task == "multilabel" else areas
 
     def per_class(self, formula: Formula, areas: Areas) -> Tensor:
@@ -110,14 +109,14 @@ class Score:
         """Whether the formula gives one score for a matrix, not one for each class."""
         return self.average is None
 
-    def __call__(self, counts: Tensor, how: Averaging) -> Tensor:
-        """The value for counts ``(..., C + 1, C + 1)``, for multilabel ``(..., L, 3, 3)``; float32."""
+    def __call__(self, areas: Areas, how: Averaging) -> Tensor:
+        """The value for areas ``(..., C)``, for multilabel ``(..., L, 2)``; float32."""
         if self.of_matrix:
-            scores = self.formula(floating(areas_of(counts)))
+            scores = self.formula(floating(areas))
             scores = scores.masked_fill(scores.isnan(), how.fill)
             return (scores[..., how.kept(scores.shape[-1])].nanmean(-1) if how.task == "multilabel" else scores).float()
         how = replace(how, average=how.average or self.average, exclude=self.left_out(how))
-        return how.reduce(self.formula, how.areas(counts)).float()
+        return how.reduce(self.formula, how.scored(areas)).float()
 
     def left_out(self, how: Averaging) -> tuple[int, ...]:
         """The classes that are not in the average; by default the background of a binary task."""
@@ -125,6 +124,6 @@ class Score:
             return how.exclude
         return (0,) if how.task == "binary" and not self.background else ()
 
-    def per_class(self, counts: Tensor, how: Averaging) -> Tensor:
+    def per_class(self, areas: Areas, how: Averaging) -> Tensor:
         """The score of each class, ``(..., C)``, or of each label, ``(..., L)``; float32."""
-        return how.per_class(self.formula, how.areas(counts)).float()
+        return how.per_class(self.formula, how.scored(areas)).float()

@@ -44,6 +44,7 @@ class ConfusionMatrix(ConfusionMatrixMetric):
     """
 
     not_applicable = ("average", "exclude")
+    of_matrix = True
     higher_is_better = None  # type: ignore[assignment]  # torchmetrics allows None
 
     def __init__(self, num_classes: int | None = None, *, normalize: Normalize | None = None, **kwargs: Any) -> None:
@@ -54,6 +55,8 @@ class ConfusionMatrix(ConfusionMatrixMetric):
 
     def value_of(self, counts: Tensor) -> Tensor:
         """The counts of the classes, or their shares."""
+        if self.classes.groups is not None:
+            counts = formulas.merged(counts, self.classes.members)
         matrix = counts[..., :-1, :-1]
         if self.normalize is None:
             return matrix
@@ -83,4 +86,4 @@ class ConfusionMatrix(ConfusionMatrixMetric):
         matrix = self.compute() if val is None else val
         if matrix.ndim == 3:
             return heat_maps(matrix, ("0", "1"), self.class_names)
-        return heat_map(matrix, self.class_names, ax)
+        return heat_map(matrix, self.classes.scored, ax)

@@ -6,7 +6,7 @@ is no class (void). Every formula maps ``Areas`` to floating scores, keeps the l
 nan where it is 0/0.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -36,6 +36,29 @@ def areas_of(counts: Tensor) -> Areas:
         intersection=valid[..., :-1].diagonal(dim1=-2, dim2=-1),
         predicted=valid[..., :-1].sum(-2),
         target=valid.sum(-1),
+    )
+
+
+def merged(counts: Tensor, members: Sequence[Sequence[int]]) -> Tensor:
+    """Counts of groups of classes, ``(..., G + 1, G + 1)``; the groups must hold each class at most once.
+
+    What is in no group is ignored in the target and void in the prediction.
+    """
+    size = counts.shape[-1]
+    inside = {c for ids in members for c in ids}
+    parts = [*members, [c for c in range(size) if c not in inside]]
+    rows = torch.stack([counts[..., ids, :].sum(-2) for ids in parts], -2)
+    return torch.stack([rows[..., ids].sum(-1) for ids in parts], -1)
+
+
+def areas_of_groups(counts: Tensor, members: Sequence[Sequence[int]]) -> Areas:
+    """Read the areas of G groups of classes off counts; a class may be in several groups, or in none."""
+    valid = counts[..., :-1, :]
+    rows = [valid[..., ids, :] for ids in members]
+    return Areas(
+        intersection=torch.stack([row[..., ids].sum((-2, -1)) for row, ids in zip(rows, members, strict=True)], -1),
+        predicted=torch.stack([valid[..., ids].sum((-2, -1)) for ids in members], -1),
+        target=torch.stack([row.sum((-2, -1)) for row in rows], -1),
     )
 
 

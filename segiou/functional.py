@@ -15,7 +15,6 @@ from torch import Tensor
 
 from segiou import classification, metrics
 from segiou.compiling import uncompiled
-from segiou.counting import count
 from segiou.metric import ConfusionMatrixMetric
 
 
@@ -92,4 +91,4 @@ def _score(metric: ConfusionMatrixMetric, preds: Any, target: Any) -> Tensor:
 
 @uncompiled
 def _value(metric: ConfusionMatrixMetric, preds: Any, target: Any) -> Any:
-    return metric.checked_value(*count(preds, target, metric.rules))
+    return metric.checked_value(*metric.counted(preds, target))

@@ -176,7 +176,7 @@ class _Monitor:
             self._results[stage].append(result)
             for score in (MeanIoU.score, Dice.score):
                 key = f"{stage}/{score.key}{suffix}"
-                value = score(counts, metric.averaging)
+                value = score(metric.areas(counts), metric.averaging)
                 self._warn_of_twin(key, seen)
                 pl_module.log(
                     key,

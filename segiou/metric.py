@@ -9,17 +9,19 @@ from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
 
 from segiou.averaging import AbsentIf, Average, Averaging, Score
+from segiou.classes import Classes, Groups
 from segiou.compiling import uncompiled
-from segiou.counting import IgnoreIndex, Rules, Task, Upsample, count
+from segiou.counting import Counted, IgnoreIndex, Rules, Task, Upsample, count
 from segiou.counting.inputs import NAN, has_bad, nan_text, total_error
-from segiou.counting.rules import integers
+from segiou.formulas import Areas, areas_of, areas_of_groups
 from segiou.state import SummedStates
 
 
 class ConfusionMatrixMetric(SummedStates):
     """Counts pixels into one integer matrix; a subclass turns the counts into a value.
 
-    A subclass overrides ``value_of``.
+    A subclass overrides ``value_of_areas``, or ``value_of`` where it needs the matrix; and ``counted``, where
+    it counts something else.
 
     Args:
         num_classes: C, the number of classes. Left out for binary and multilabel tasks.
@@ -32,9 +34,11 @@ class ConfusionMatrixMetric(SummedStates):
             means) or a number between 0 and 1.
         absent_if: whether a class is absent if it is in neither target nor prediction ("union") or
             if it is not in the target ("target").
-        exclude: class ids left out of averages, their pixels still counted. For binary the default leaves
-            out class 0, the background, wherever the metric is a score of one class.
-        groups: not available yet.
+        exclude: ids or names of classes (of groups, where there are) that are left out of averages, their
+            pixels still counted. For binary the default leaves out class 0, the background, wherever the
+            metric is a score of one class.
+        groups: score groups of classes in their place: class ids, or names, by the group's name. A class
+            may be in several groups, or in none: its pixels then still count as false alarms of the groups.
         threshold: binary and multilabel scores are positive where the probability is above it.
         from_logits: binary and multilabel scores are logits.
         upsample: how score maps of another size than the target are brought to it, "bilinear" or
@@ -49,17 +53,17 @@ class ConfusionMatrixMetric(SummedStates):
     Raises:
         ValueError: an argument outside its choices or range, or one that has no meaning for the task.
         TypeError: an argument of another type.
-        NotImplementedError: ``groups``.
     """
 
     higher_is_better = True
     plot_lower_bound = 0.0
     plot_upper_bound = 1.0
     plot_legend_name = "Class"
-    __jit_unused_properties__: ClassVar[list[str]] = [*SummedStates.__jit_unused_properties__, "confmat"]
-    __jit_ignored_attributes__: ClassVar[list[str]] = ["device", "rules", "averaging", "score"]
+    __jit_unused_properties__: ClassVar[list[str]] = [*SummedStates.__jit_unused_properties__, "confmat", "class_names"]
+    __jit_ignored_attributes__: ClassVar[list[str]] = ["device", "rules", "classes", "averaging", "score"]
 
     not_applicable: ClassVar[tuple[str, ...]] = ()  # arguments that have no meaning for a subclass
+    of_matrix: ClassVar[bool] = False  # whether the value is of the matrix as a whole
 
     errors: Tensor
 
@@ -74,8 +78,8 @@ class ConfusionMatrixMetric(SummedStates):
         ignore_index: IgnoreIndex = None,
         absent: float | Literal["skip"] = "skip",
         absent_if: AbsentIf = "union",
-        exclude: int | Iterable[int] | None = None,
-        groups: dict[str, Sequence[int]] | None = None,
+        exclude: int | str | Iterable[int | str] | None = None,
+        groups: Groups | None = None,
         threshold: float = 0.5,
         from_logits: bool = False,
         upsample: Upsample | None = None,
@@ -84,10 +88,6 @@ class ConfusionMatrixMetric(SummedStates):
         class_names: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        if groups is not None:
-            raise NotImplementedError(
-                "groups is not available yet: score the classes one by one, or map them to groups first"
-            )
         for name, value in {"average": average, "exclude": exclude}.items():
             if value is not None and name in self.not_applicable:
                 raise ValueError(f"{name} does not apply to {type(self).__name__}: leave it out, got {name}={value!r}")
@@ -102,20 +102,39 @@ class ConfusionMatrixMetric(SummedStates):
             align_corners=align_corners,
             validate_args=validate_args,
         )
-        averaging = Averaging(average, absent, absent_if, _excluded(exclude, rules), task)
-        names = _names(class_names, rules)
+        classes = Classes.of(class_names, groups, rules)
+        if self.of_matrix:
+            classes.require_partition(type(self).__name__)
+        averaging = Averaging(average, absent, absent_if, classes.excluded(exclude), task)
         super().__init__(**kwargs)
         self.rules = rules
+        self.classes = classes
         self.averaging = averaging
-        self.class_names = names
         self._state_name = f"confmat_{rules.identity}"
         self._warned_of_nan = False
         self.add_state(self._state_name, torch.zeros(rules.shape, dtype=torch.int64), "sum")
         self.add_state("errors", torch.zeros(4, dtype=torch.int64), "sum")
 
+    def counted(self, preds: Any, target: Any, per_image: bool = False) -> Counted:
+        """The counts of a batch, or with ``per_image`` one of each image on a new first axis, and the errors."""
+        return count(preds, target, self.rules, per_image)
+
+    def areas(self, counts: Tensor) -> Areas:
+        """The areas that are scored, ``(..., C)``, or ``(..., G)`` of groups, for multilabel ``(..., L, 2)``."""
+        return areas_of(counts) if self.classes.groups is None else areas_of_groups(counts, self.classes.members)
+
+    def value_of_areas(self, areas: Areas) -> Any:
+        """The metric's value for areas as ``areas`` gives them."""
+        raise NotImplementedError
+
     def value_of(self, counts: Tensor) -> Any:
         """The metric's value for counts of shape ``(C + 1, C + 1)``, for multilabel ``(L, 3, 3)``."""
-        raise NotImplementedError
+        return self.value_of_areas(self.areas(counts))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes, of the labels for multilabel: those given, or the ids."""
+        return self.classes.names
 
     def extra_repr(self) -> str:
         """The arguments that are not the default, as torch shows those of a module."""
@@ -128,6 +147,7 @@ class ConfusionMatrixMetric(SummedStates):
                 f.name: getattr(own, f.name) for f in fields(own) if getattr(own, f.name) != getattr(default, f.name)
             }
         shown |= {"num_labels": rules.num_labels} if rules.num_labels else {}
+        shown |= {"groups": self.classes.groups} if self.classes.groups else {}
         return ", ".join(f"{name}={value!r}" for name, value in shown.items())
 
     @property
@@ -167,16 +187,8 @@ class ConfusionMatrixMetric(SummedStates):
 
     def batch_states(self, preds: Any, target: Any) -> dict[str, Tensor]:
         """The counts of one batch, and its errors."""
-        counted = count(preds, target, self.rules)
-        device = self.confmat.device
-        if counted.counts.device != device:
-            if counted.counts.device.type == "cpu" and not counted.counts.any():  # an empty list has no device
-                return {self._state_name: torch.zeros_like(self.confmat), "errors": torch.zeros_like(self.errors)}
-            raise ValueError(
-                f"the metric must be on the device of its input, got a metric on {device} and preds and target on "
-                f"{counted.counts.device}: call metric.to({str(counted.counts.device)!r}) first"
-            )
-        return {self._state_name: counted.counts, "errors": counted.errors}
+        counts, errors = here(self.counted(preds, target), self.errors.device)
+        return {self._state_name: counts, "errors": errors}
 
     def compute(self) -> Any:
         """The value over all batches since the last reset, and over all processes.
@@ -211,9 +223,9 @@ class ScoreMetric(ConfusionMatrixMetric):
 
     score: Score
 
-    def value_of(self, counts: Tensor) -> Tensor:
+    def value_of_areas(self, areas: Areas) -> Tensor:
         """The score: a float32 scalar, or one for each class with ``average="none"``."""
-        return self.score(counts, self.averaging)
+        return self.score(areas, self.averaging)
 
     def plot(self, val: Tensor | Sequence[Tensor] | None = None, ax: Any = None) -> Any:
         """Plot the scores of the classes as bars, or one score or several over time as points.
@@ -234,39 +246,22 @@ class ScoreMetric(ConfusionMatrixMetric):
             return self._plot(val, ax)
         counts, errors = self.synced()
         value = self.checked_value(counts, errors)
-        return self._bars(self.score.per_class(counts, self.averaging), None if value.ndim else float(value), ax)
+        scores = self.score.per_class(self.areas(counts), self.averaging)
+        return self._bars(scores, None if value.ndim else float(value), ax)
 
     def _bars(self, scores: Tensor, mean: float | None, ax: Any) -> Any:
         from segiou.plots import bars
 
-        return bars(scores, self.class_names, self.score.key, mean, ax, self.score.left_out(self.averaging))
+        return bars(scores, self.classes.scored, self.score.key, mean, ax, self.score.left_out(self.averaging))
 
 
-def _excluded(exclude: int | Iterable[int] | None, rules: Rules) -> tuple[int, ...] | None:
-    """The classes that averages leave out, those that are ignored among them; None leaves it to the score."""
-    size = rules.num_labels or rules.num_classes
-    ignored = [value for value in rules.ignore_index if 0 <= value < size] if rules.num_labels is None else []
-    if exclude is None and not ignored:
-        return None
-    given = integers("exclude", exclude)
-    what = "classes" if rules.num_labels is None else "labels"
-    if not all(0 <= value < size for value in given):
-        raise ValueError(f"exclude must hold ids of the {size} {what}, 0 to {size - 1}, got {exclude!r}")
-    left_out = tuple(sorted({*given, *ignored}))
-    if len(left_out) == size:
-        raise ValueError(
-            f"exclude={exclude!r} and ignore_index={rules.ignore_index!r} leave none of the {size} {what} to average"
-        )
-    return left_out
-
-
-def _names(class_names: Sequence[str] | None, rules: Rules) -> tuple[str, ...]:
-    """A name for each class, or each label: the given ones, or the ids."""
-    size = rules.num_labels or rules.num_classes
-    if class_names is None:
-        return tuple(map(str, range(size)))
-    ordered = isinstance(class_names, Sequence) and not isinstance(class_names, str)
-    names = tuple(map(str, class_names)) if ordered else ()
-    if len(names) != size or len(set(names)) != size:
-        raise ValueError(f"class_names must be {size} different names, got {class_names!r}")
-    return names
+def here(counted: Counted, device: torch.device) -> Counted:
+    """Counts that are on the device of a metric. Raises ValueError where they are on another."""
+    if counted.counts.device == device:
+        return counted
+    if counted.counts.device.type == "cpu" and not counted.counts.any():  # an empty list has no device
+        return Counted(*(torch.zeros_like(part, device=device) for part in counted))
+    raise ValueError(
+        f"the metric must be on the device of its input, got a metric on {device} and preds and target on "
+        f"{counted.counts.device}: call metric.to({str(counted.counts.device)!r}) first"
+    )

@@ -10,6 +10,7 @@ from torch import Tensor
 from segiou import formulas
 from segiou.averaging import Score
 from segiou.counting.rules import number_in
+from segiou.formulas import Areas
 from segiou.metric import ConfusionMatrixMetric, ScoreMetric
 
 
@@ -154,6 +155,7 @@ class PixelAccuracy(ScoreMetric):
 
     score = Score("PixelAccuracy", formulas.pixel_accuracy, average=None)
     not_applicable = ("average", "exclude")
+    of_matrix = True
 
 
 class CohenKappa(ScoreMetric):
@@ -169,6 +171,7 @@ class CohenKappa(ScoreMetric):
 
     score = Score("CohenKappa", formulas.cohen_kappa, average=None)
     not_applicable = ("average", "exclude")
+    of_matrix = True
     plot_lower_bound = -1.0
 
 
@@ -186,6 +189,7 @@ class MatthewsCorrCoef(ScoreMetric):
 
     score = Score("MatthewsCorrCoef", formulas.matthews_corrcoef, average=None)
     not_applicable = ("average", "exclude")
+    of_matrix = True
     plot_lower_bound = -1.0
 
 
@@ -213,6 +217,7 @@ class SegmentationMetrics(ConfusionMatrixMetric):
     """
 
     not_applicable = ("average",)
+    of_matrix = True
     scores: ClassVar[tuple[Score, ...]] = (
         MeanIoU.score,
         Dice.score,
@@ -240,12 +245,12 @@ class SegmentationMetrics(ConfusionMatrixMetric):
         self.prefix = prefix
         self._scores = tuple(_fbeta(beta) if score is FBeta.score else score for score in self.scores)
 
-    def value_of(self, counts: Tensor) -> dict[str, Tensor]:
+    def value_of_areas(self, areas: Areas) -> dict[str, Tensor]:
         """Every score by its name."""
-        values = {score.key: score(counts, self.averaging) for score in self._scores}
+        values = {score.key: score(areas, self.averaging) for score in self._scores}
         if self.per_class:
-            iou = MeanIoU.score.per_class(counts, self.averaging)
-            values |= {f"IoU/{name}": value for name, value in zip(self.class_names, iou.unbind(-1), strict=True)}
+            iou = MeanIoU.score.per_class(areas, self.averaging)
+            values |= {f"IoU/{name}": value for name, value in zip(self.classes.scored, iou.unbind(-1), strict=True)}
         return {f"{self.prefix}{key}": value for key, value in values.items()}
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from segiou.averaging import Score
+from segiou.formulas import Areas
 from segiou.metric import ConfusionMatrixMetric
 from segiou.metrics import Dice, MeanIoU, Precision, Recall
 
@@ -30,9 +31,14 @@ class Result:
     counts: Tensor
     metric: ConfusionMatrixMetric
 
+    @property
+    def areas(self) -> Areas:
+        """The areas that are scored."""
+        return self.metric.areas(self.counts)
+
     def per_class(self, column: str) -> list[float]:
         """A score of ``COLUMNS`` for each class."""
-        scores: list[float] = COLUMNS[column].per_class(self.counts, self.metric.averaging).tolist()
+        scores: list[float] = COLUMNS[column].per_class(self.areas, self.metric.averaging).tolist()
         return scores
 
 
@@ -52,7 +58,7 @@ def publish(result: Result, trainer: Any, *, per_class: bool, figure: bool) -> N
 
 
 def _named_scores(result: Result, trainer: Any) -> dict[str, float]:
-    names = result.metric.class_names
+    names = result.metric.classes.scored
     scores = {
         f"{result.stage}/{column}/{name}{result.suffix}": score
         for column in ("IoU", "Dice")
@@ -103,18 +109,19 @@ def table(result: Result) -> str | None:
 
     how = result.metric.averaging
     columns = {column: result.per_class(column) for column in COLUMNS}
-    pixels = how.areas(result.counts).target.tolist()
+    pixels = how.scored(result.areas).target.tolist()
     grid = Table(title=f"{result.stage}{result.suffix}", title_justify="left")
     grid.add_column("class")
     for column in (*columns, "target pixels"):
         grid.add_column(column, justify="right")
     left_out = MeanIoU.score.left_out(how)
-    for row, name in enumerate(result.metric.class_names):
+    for row, name in enumerate(result.metric.classes.scored):
         cells = [_cell(scores[row]) for scores in columns.values()]
         shown = f"{name} *" if row in left_out else name
         grid.add_row(shown, *cells, f"{pixels[row]:,}", end_section=row == len(pixels) - 1)
-    means = [_cell(float(score(result.counts, how))) for score in COLUMNS.values()]
-    grid.add_row(f"{how.average or 'mean'} / total", *means, f"{sum(pixels):,}")
+    means = [_cell(float(score(result.areas, how))) for score in COLUMNS.values()]
+    total = sum(pixels) if result.metric.classes.groups is None else int(result.counts[:-1].sum())
+    grid.add_row(f"{how.average or 'mean'} / total", *means, f"{total:,}")
     empty = any(score != score for scores in columns.values() for score in scores)
     notes = ["-: nothing to divide by, left out of the mean"] * empty + ["*: not in the mean"] * bool(left_out)
     grid.caption = "\n".join(notes) or None

@@ -21,7 +21,7 @@ print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 """
 LAYERS = [
     {"segiou.compiling", "segiou.formulas", "segiou.counting.rules", "segiou.plots"},
-    {"segiou.averaging", "segiou.counting.inputs"},
+    {"segiou.averaging", "segiou.classes", "segiou.counting.inputs"},
     {"segiou.counting.eager", "segiou.counting.upsample", "segiou.counting.triton_kernels"},
     {"segiou.counting.cuda"},
     {
