@@ -11,6 +11,7 @@ The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in `
 """
 
 from segiou.classification import ConfusionMatrix, JaccardIndex
+from segiou.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
 from segiou.metrics import (
     CohenKappa,
     Dice,
@@ -33,6 +34,9 @@ __all__ = [
     "Dice",
     "FBeta",
     "FrequencyWeightedIoU",
+    "Imagewise",
+    "ImagewiseDice",
+    "ImagewiseIoU",
     "JaccardIndex",
     "MatthewsCorrCoef",
     "MeanAccuracy",

@@ -59,7 +59,6 @@ class ConfusionMatrixMetric(SummedStates):
     plot_lower_bound = 0.0
     plot_upper_bound = 1.0
     plot_legend_name = "Class"
-    __jit_unused_properties__: ClassVar[list[str]] = [*SummedStates.__jit_unused_properties__, "confmat", "class_names"]
     __jit_ignored_attributes__: ClassVar[list[str]] = ["device", "rules", "classes", "averaging", "score"]
 
     not_applicable: ClassVar[tuple[str, ...]] = ()  # arguments that have no meaning for a subclass

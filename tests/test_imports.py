@@ -50,7 +50,8 @@ LAYERS = [
     {"segiou.state"},
     {"segiou.metric"},
     {"segiou.metrics"},
-    {"segiou.classification"},
+    {"segiou.classification", "segiou.images"},
+    {"segiou.imagewise"},
     {"segiou", "segiou.functional", "segiou.padding", "segiou.publishing"},
     {"segiou.lightning"},
 ]
