@@ -10,6 +10,7 @@ tensor(nan)
 The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in ``segiou.functional``.
 """
 
+from segiou.bootstrap import ConfidenceInterval, PairedComparison
 from segiou.classification import ConfusionMatrix, JaccardIndex
 from segiou.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
 from segiou.metrics import (
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CohenKappa",
+    "ConfidenceInterval",
     "ConfusionMatrix",
     "Dice",
     "FBeta",
@@ -41,6 +43,7 @@ __all__ = [
     "MatthewsCorrCoef",
     "MeanAccuracy",
     "MeanIoU",
+    "PairedComparison",
     "PixelAccuracy",
     "Precision",
     "Recall",

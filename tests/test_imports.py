@@ -20,7 +20,7 @@ before = set(sys.modules)
 print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 """
 LAYERS = [
-    {"segiou.compiling", "segiou.formulas", "segiou.counting.rules", "segiou.plots"},
+    {"segiou.compiling", "segiou.formulas", "segiou.counting.rules", "segiou.plots", "segiou.resampling"},
     {"segiou.averaging", "segiou.classes", "segiou.counting.inputs"},
     {"segiou.counting.eager", "segiou.counting.upsample", "segiou.counting.triton_kernels"},
     {"segiou.counting.cuda"},
@@ -51,7 +51,7 @@ LAYERS = [
     {"segiou.metric"},
     {"segiou.metrics"},
     {"segiou.classification", "segiou.images"},
-    {"segiou.imagewise"},
+    {"segiou.bootstrap", "segiou.imagewise"},
     {"segiou", "segiou.functional", "segiou.padding", "segiou.publishing"},
     {"segiou.lightning"},
 ]
