@@ -13,6 +13,7 @@ The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in `
 from segiou.bootstrap import ConfidenceInterval, PairedComparison
 from segiou.classification import ConfusionMatrix, JaccardIndex
 from segiou.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
+from segiou.instances import InstanceIoU
 from segiou.metrics import (
     CohenKappa,
     Dice,
@@ -39,6 +40,7 @@ __all__ = [
     "Imagewise",
     "ImagewiseDice",
     "ImagewiseIoU",
+    "InstanceIoU",
     "JaccardIndex",
     "MatthewsCorrCoef",
     "MeanAccuracy",

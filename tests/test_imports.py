@@ -23,7 +23,7 @@ LAYERS = [
     {"segiou.compiling", "segiou.formulas", "segiou.counting.rules", "segiou.plots", "segiou.resampling"},
     {"segiou.averaging", "segiou.classes", "segiou.counting.inputs"},
     {"segiou.counting.eager", "segiou.counting.upsample", "segiou.counting.triton_kernels"},
-    {"segiou.counting.cuda"},
+    {"segiou.counting.cuda", "segiou.counting.predicted"},
     {
         "segiou.counting.cpu.geometry",
         "segiou.counting.cpu.resizing",
@@ -50,7 +50,7 @@ LAYERS = [
     {"segiou.state"},
     {"segiou.metric"},
     {"segiou.metrics"},
-    {"segiou.classification", "segiou.images"},
+    {"segiou.classification", "segiou.images", "segiou.instances"},
     {"segiou.bootstrap", "segiou.imagewise"},
     {"segiou", "segiou.functional", "segiou.padding", "segiou.publishing"},
     {"segiou.lightning"},
