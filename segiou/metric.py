@@ -136,11 +136,6 @@ class ConfusionMatrixMetric(SummedStates):
         return type(self).value_of_areas is not ConfusionMatrixMetric.value_of_areas
 
     @property
-    def key(self) -> str:
-        """The name in logs."""
-        return type(self).__name__
-
-    @property
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes, of the labels for multilabel: those given, or the ids."""
         return self.classes.names

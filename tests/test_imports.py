@@ -20,7 +20,14 @@ before = set(sys.modules)
 print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 """
 LAYERS = [
-    {"segiou.compiling", "segiou.formulas", "segiou.counting.rules", "segiou.plots", "segiou.resampling"},
+    {
+        "segiou.steps",
+        "segiou.compiling",
+        "segiou.formulas",
+        "segiou.counting.rules",
+        "segiou.plots",
+        "segiou.resampling",
+    },
     {"segiou.averaging", "segiou.classes", "segiou.counting.inputs"},
     {"segiou.counting.eager", "segiou.counting.upsample", "segiou.counting.triton_kernels"},
     {"segiou.counting.cuda", "segiou.counting.predicted"},
@@ -52,7 +59,7 @@ LAYERS = [
     {"segiou.metrics"},
     {"segiou.classification", "segiou.images", "segiou.instances"},
     {"segiou.bootstrap", "segiou.imagewise"},
-    {"segiou", "segiou.functional", "segiou.padding", "segiou.publishing"},
+    {"segiou", "segiou.functional", "segiou.measures", "segiou.padding", "segiou.publishing"},
     {"segiou.lightning"},
 ]
 
