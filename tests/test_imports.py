@@ -20,8 +20,11 @@ before = set(sys.modules)
 print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 """
 LAYERS = [
+    {"segiou.labels.presets", "segiou.labels.tables"},
     {"segiou.compiling", "segiou.formulas", "segiou.counting.rules", "segiou.plots", "segiou.resampling"},
     {"segiou.averaging", "segiou.classes", "segiou.counting.inputs"},
+    {"segiou.labels.checks"},
+    {"segiou.labels"},
     {"segiou.counting.eager", "segiou.counting.upsample", "segiou.counting.triton_kernels"},
     {"segiou.counting.cuda", "segiou.counting.predicted"},
     {
