@@ -516,6 +516,8 @@ BAD_ARGUMENTS = {
         "ids[7] must be a class of 0 to 1, or a class name, got 'c'",
     ),
     "an id mapped to None": ({"ids": {7: None}}, TypeError, "ids[7] must hold integers, got None"),
+    "a palette by name": ({"palette": "viridis"}, TypeError, "palette must hold colours, got 'viridis'"),
+    "a palette of a number": ({"palette": 2}, TypeError, "palette must hold colours, got 2"),
     "a short palette": (
         {"palette": [(0, 0, 0)]},
         ValueError,

@@ -57,6 +57,8 @@ def ids_of(
 
 def colours_of(argument: str, colours: Iterable[Sequence[int]]) -> tuple[Colour, ...]:
     """Different colours, each three integers of 8 bits."""
+    if isinstance(colours, str) or not isinstance(colours, Iterable):
+        raise TypeError(f"{argument} must hold colours, got {colours!r}")
     found = []
     for colour in colours:
         channels = integers(argument, colour)
