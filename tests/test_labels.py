@@ -318,6 +318,18 @@ def test_an_ignored_value_without_a_raw_id():
     assert bare.decode(torch.tensor([0, 9]), ignored=0).tolist() == [4, 0]
 
 
+def test_an_ignored_value_without_a_raw_id_takes_the_first_of_another():
+    bare = LabelSet("bare", ["a"], ignore_index=(8, 9), ids={4: 0, 5: 8, 6: 8})
+    assert bare.decode(torch.tensor([9, 8, 0])).tolist() == [5, 5, 4]
+
+
+@pytest.mark.parametrize(("ignored", "dtype"), [(255, np.uint8), (256, np.int64), (-1, np.int64)])
+def test_the_result_is_as_narrow_as_the_set(ignored, dtype):
+    mine = LabelSet("mine", ["a"], ignore_index=ignored)
+    assert mine.encode(np.array([0])).dtype == dtype
+    assert mine.encode(np.array([ignored])).tolist() == [ignored]
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_an_accelerator():
     raw = torch.tensor([7, 26, -1, 33])
