@@ -14,6 +14,7 @@ from segiou.bootstrap import ConfidenceInterval, PairedComparison
 from segiou.classification import ConfusionMatrix, JaccardIndex
 from segiou.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
 from segiou.instances import InstanceIoU
+from segiou.labels import LabelSet
 from segiou.metrics import (
     CohenKappa,
     Dice,
@@ -42,6 +43,7 @@ __all__ = [
     "ImagewiseIoU",
     "InstanceIoU",
     "JaccardIndex",
+    "LabelSet",
     "MatthewsCorrCoef",
     "MeanAccuracy",
     "MeanIoU",

@@ -27,8 +27,12 @@ LAYERS = [
         "segiou.counting.rules",
         "segiou.plots",
         "segiou.resampling",
+        "segiou.labels.presets",
+        "segiou.labels.tables",
     },
     {"segiou.averaging", "segiou.classes", "segiou.counting.inputs"},
+    {"segiou.labels.checks"},
+    {"segiou.labels"},
     {"segiou.counting.eager", "segiou.counting.upsample", "segiou.counting.triton_kernels"},
     {"segiou.counting.cuda", "segiou.counting.predicted"},
     {
