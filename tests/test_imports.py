@@ -48,6 +48,7 @@ LAYERS = [
     {"segiou.counting.kernels"},
     {"segiou.counting"},
     {"segiou.state"},
+    {"segiou.pixels"},
     {"segiou.metric"},
     {"segiou.metrics"},
     {"segiou.classification", "segiou.images"},
