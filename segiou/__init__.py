@@ -25,6 +25,7 @@ from segiou.metrics import (
     Recall,
     SegmentationMetrics,
 )
+from segiou.sweep import Sweep, ThresholdSweep
 
 __version__ = "0.1.0"
 
@@ -45,4 +46,6 @@ __all__ = [
     "Precision",
     "Recall",
     "SegmentationMetrics",
+    "Sweep",
+    "ThresholdSweep",
 ]
