@@ -32,9 +32,13 @@ TASKS = {
 }
 
 
+def tasks_of(metric):
+    return list(getattr(metric, "tasks", TASKS))
+
+
 def over(metrics, tasks=None):
     """Run a test with each metric, for each task that it has, or for the first few."""
-    cases = [(metric, task) for metric in metrics for task in [*getattr(metric, "tasks", TASKS)][:tasks]]
+    cases = [(metric, task) for metric in metrics for task in tasks_of(metric)[:tasks]]
     ids = [f"{metric.__name__}-{task}" for metric, task in cases]
     return pytest.mark.parametrize(("metric", "task"), cases, ids=ids)
 
