@@ -166,6 +166,13 @@ def test_bounds_that_are_all_infinite():
         assert errors.tolist() == [0, 0, 1, 0]
 
 
+def test_bounds_as_close_as_numbers_can_be():
+    bounds = torch.tensor([0.0, 5e-324, 1e-323], dtype=torch.float64)
+    preds, target = torch.tensor([[0.0, 5e-324, 1e-323, 1.5e-323, 1.0]], dtype=torch.float64), torch.ones(1, 5).long()
+    for kernel in (cpu, eager):
+        assert kernel.above(preds, target, bounds, True, ()).counts.tolist() == [[0] * 4, [1, 1, 1, 2]]
+
+
 def test_more_bounds_than_16_bits_hold_are_counted_with_torch_operations(monkeypatch):
     monkeypatch.setattr(cpu, "count_above", None)
     preds, target, bounds = torch.rand(1, 50), torch.randint(0, 2, (1, 50)), torch.linspace(0, 1, 65535)

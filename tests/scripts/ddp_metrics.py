@@ -1,5 +1,6 @@
 """One of several processes: count a shard, sync, write what was seen to <folder>/<rank>.json."""
 
+import itertools
 import json
 import sys
 import warnings
@@ -58,7 +59,7 @@ def calls_of(calls: list[str], metric: Any) -> list[str]:
 def every(calls: list[str], part: slice) -> dict[str, Any]:
     """For every public metric and task, the bits of the value of these images, and the collectives that it took."""
     found = {}
-    for metric, task in [(metric, task) for metric in METRICS for task in tasks_of(metric)]:
+    for metric, task in itertools.chain.from_iterable(itertools.product([m], tasks_of(m)) for m in METRICS):
         one = build(metric, **TASKS[task])
         preds, target = batch(task, images=7)
         for image, labels in zip(preds[part].split(1), target[part].split(1), strict=True):

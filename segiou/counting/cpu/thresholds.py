@@ -48,7 +48,7 @@ def bounds_of(values: NDArray[Any]) -> Bounds:
     finite = values[np.isfinite(values)].astype(np.float64)
     edge, span = (finite[0], finite[-1] - finite[0]) if finite.size else (0.0, 0.0)
     number = min(CELLS * values.size, MOST_CELLS)
-    scale = min(number / span, 1e300) if span else 1.0
+    scale = number / span if span > 1e-300 else 0.0  # 0: all in one cell
     cells = np.empty(values.size, np.int32)
     _cells(values, float(edge), float(scale), float(number - 1), cells)
     return Bounds(values, np.searchsorted(cells, np.arange(number + 1)).astype(np.int32), float(edge), float(scale))
@@ -56,7 +56,10 @@ def bounds_of(values: NDArray[Any]) -> Bounds:
 
 @part
 def _columns(values, start, stride, bounds, allowed, cells, columns):
-    """How many bounds each score is above; returns how many scores are NaN, and how many are not ``allowed``."""
+    """How many bounds each score is above; returns how many scores are NaN, and how many are not ``allowed``.
+
+    A NaN is in the first cell and above no bound of it: 0.
+    """
     limits, below, edge, scale = bounds
     last = np.float64(below.size - 2)
     nans = beyond = 0
@@ -73,7 +76,7 @@ def _columns(values, start, stride, bounds, allowed, cells, columns):
                 low = middle + 1
             else:
                 high = middle
-        columns[i] = low if value == value else 0
+        columns[i] = low
     return nans, beyond
 
 
