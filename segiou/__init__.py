@@ -10,8 +10,10 @@ tensor(nan)
 The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in ``segiou.functional``.
 """
 
+from segiou.bootstrap import ConfidenceInterval, PairedComparison
 from segiou.classification import ConfusionMatrix, JaccardIndex
 from segiou.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
+from segiou.instances import InstanceIoU
 from segiou.metrics import (
     CohenKappa,
     Dice,
@@ -31,6 +33,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CohenKappa",
+    "ConfidenceInterval",
     "ConfusionMatrix",
     "Dice",
     "FBeta",
@@ -38,10 +41,12 @@ __all__ = [
     "Imagewise",
     "ImagewiseDice",
     "ImagewiseIoU",
+    "InstanceIoU",
     "JaccardIndex",
     "MatthewsCorrCoef",
     "MeanAccuracy",
     "MeanIoU",
+    "PairedComparison",
     "PixelAccuracy",
     "Precision",
     "Recall",

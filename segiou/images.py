@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from segiou.formulas import Areas
-from segiou.metric import ScoreMetric
+from segiou.metric import ConfusionMatrixMetric
 from segiou.pixels import here
 from segiou.state import SummedStates
 
@@ -29,11 +29,12 @@ class OfImages(SummedStates):
     """A metric made of the areas of single images; ``metric`` says what is counted and how it is scored.
 
     Args:
-        metric: a score, such as ``MeanIoU(21)``; its arguments are used, its own counts are not touched.
+        metric: a metric whose value follows from areas, such as ``MeanIoU(21)``; its arguments are used, its
+            own counts are not touched.
         kwargs: torchmetrics' own, such as ``process_group``.
 
     Raises:
-        TypeError: ``metric`` is no metric of one score.
+        TypeError: ``metric`` is none.
     """
 
     higher_is_better = True
@@ -44,19 +45,25 @@ class OfImages(SummedStates):
 
     errors: Tensor
 
-    def __init__(self, metric: ScoreMetric, **kwargs: Any) -> None:
-        if not isinstance(metric, ScoreMetric):
+    def __init__(self, metric: ConfusionMatrixMetric, **kwargs: Any) -> None:
+        if not isinstance(metric, ConfusionMatrixMetric) or not metric.has_areas:
             raise TypeError(
-                f"{type(self).__name__} takes a metric of one score, such as MeanIoU(21), got {type(metric).__name__}"
+                f"{type(self).__name__} takes a metric that follows from areas, such as MeanIoU(21), "
+                f"got {type(metric).__name__}"
             )
         super().__init__(**kwargs)
         self._metric = (metric,)  # in a tuple, so that its states are none of this one's
         self.add_state("errors", torch.zeros(4, dtype=torch.int64), "sum")
 
     @property
-    def metric(self) -> ScoreMetric:
+    def metric(self) -> ConfusionMatrixMetric:
         """The metric that says what is counted and how it is scored."""
         return self._metric[0]
+
+    @property
+    def key(self) -> str:
+        """The name in logs."""
+        return self.metric.key
 
     @property
     def identity(self) -> str:
@@ -89,19 +96,16 @@ def areas_from(stacked: Tensor, axis: int) -> Areas:
     return Areas(*stacked.unbind(axis))
 
 
-def encoded(ids: Ids | None, images: int) -> bytes:
-    """Ids of images, checked, as a line of JSON each; null where there is none.
+def checked_ids(ids: Ids, images: int) -> list[int | str]:
+    """The ids of images as a list.
 
     Raises:
         ValueError: another number of ids than of images.
         TypeError: an id that is no int or str.
     """
-    if ids is None:
-        return b"null\n" * images
-    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
+    listed = ids.tolist() if hasattr(ids, "tolist") else list(ids) if isinstance(ids, Iterable) else ids
+    if isinstance(ids, str | bytes) or not isinstance(listed, list):
         raise TypeError(f"ids must be one int or str for each image, got {ids!r}")
-    listed = ids.tolist() if hasattr(ids, "tolist") else list(ids)
-    listed = [listed] if not isinstance(listed, list) else listed
     wrong = [name for name in listed if not isinstance(name, int | str) or isinstance(name, bool)]
     if wrong:
         raise TypeError(
@@ -109,6 +113,12 @@ def encoded(ids: Ids | None, images: int) -> bytes:
         )
     if len(listed) != images:
         raise ValueError(f"ids must be one for each image, got {len(listed)} ids and {images} images")
+    return listed
+
+
+def encoded(ids: Ids | None, images: int) -> bytes:
+    """Ids of images, checked, as a line of JSON each; null where there is none."""
+    listed = [None] * images if ids is None else checked_ids(ids, images)
     return b"".join(json.dumps(name).encode() + b"\n" for name in listed)
 
 

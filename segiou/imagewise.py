@@ -79,7 +79,10 @@ class Imagewise(OfImages):
         keep_images: bool = False,
         **kwargs: Any,
     ) -> None:
+        if not isinstance(metric, ScoreMetric):
+            raise TypeError(f"{type(self).__name__} takes a metric of one score, such as MeanIoU(21), got {metric!r}")
         super().__init__(metric, **kwargs)
+        self.score = metric.score
         if over not in get_args(Over):
             raise ValueError(f'over must be "images" or "classes", got {over!r}')
         if over == "classes" and (metric.score.of_matrix or metric.averaging.average not in (None, "macro", "none")):
@@ -101,7 +104,7 @@ class Imagewise(OfImages):
     def key(self) -> str:
         """The name in logs, such as "mIoU_I", "mIoU_C" or "mIoU_C5" for the worst 5 percent."""
         worst = "" if self.worst is None else f"{self.worst:g}"
-        return f"{self.metric.score.key}_{'I' if self.over == 'images' else 'C'}{worst}"
+        return f"{self.score.key}_{'I' if self.over == 'images' else 'C'}{worst}"
 
     def update(self, preds: Any, target: Any, ids: Ids | None = None) -> None:
         """Count one batch of N images.
@@ -129,7 +132,7 @@ class Imagewise(OfImages):
 
     def _scores(self, areas: Tensor) -> Tensor:
         """What is averaged over images, float64 ``(N, 1)``, or ``(N, C)`` of classes."""
-        how, score = self.metric.averaging, self.metric.score
+        how, score = self.metric.averaging, self.score
         each = areas_from(areas, 1)
         if self._single:
             return score.unrounded(each, how)[:, None]
@@ -148,7 +151,7 @@ class Imagewise(OfImages):
             return means[0].float()
         if self.metric.averaging.average == "none":
             return means.float()
-        left_out = self.metric.score.left_out(self.metric.averaging)
+        left_out = self.score.left_out(self.metric.averaging)
         return means[[c for c in range(len(means)) if c not in left_out]].nanmean().float()
 
     @uncompiled
@@ -166,10 +169,16 @@ class Imagewise(OfImages):
         ):
             self.metric.check(self.errors)
             ids, rows = self._seen()
-        areas, how, score = areas_from(rows, 1), self.metric.averaging, self.metric.score
+        areas, how, score = areas_from(rows, 1), self.metric.averaging, self.score
         values = score(areas, how)
         values = values.nanmean(-1) if values.ndim > 1 else values
         return ImageScores(ids, values, values[:, None] if score.of_matrix else score.per_class(areas, how))
+
+    def plot(self, val: Any = None, ax: Any = None) -> Any:
+        """Plot one value or several over time as points, a value for each class as bars; see ``MeanIoU.plot``."""
+        value = self.compute() if val is None else val
+        bars = isinstance(value, Tensor) and value.ndim == 1
+        return self.metric.plot(value, ax) if bars else self._plot(value, ax)
 
     def _seen(self) -> tuple[list[int | str | None], Tensor]:
         """The ids and areas of all images, of each id the first."""

@@ -126,6 +126,16 @@ class ConfusionMatrixMetric(PixelMetric):
         return self.value_of_areas(self.areas(counts))
 
     @property
+    def has_areas(self) -> bool:
+        """Whether the value follows from areas, and not from the matrix alone."""
+        return type(self).value_of_areas is not ConfusionMatrixMetric.value_of_areas
+
+    @property
+    def key(self) -> str:
+        """The name in logs."""
+        return type(self).__name__
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes, of the labels for multilabel: those given, or the ids."""
         return self.classes.names
@@ -175,6 +185,11 @@ class ScoreMetric(ConfusionMatrixMetric):
     """A metric whose value is one ``Score``; see ``segiou.metric.ConfusionMatrixMetric`` for the arguments."""
 
     score: Score
+
+    @property
+    def key(self) -> str:
+        """The name in logs, such as "mIoU"."""
+        return self.score.key
 
     def value_of_areas(self, areas: Areas) -> Tensor:
         """The score: a float32 scalar, or one for each class with ``average="none"``."""

@@ -1,8 +1,8 @@
 """What every public metric must do; a new one is picked up by itself."""
 
 import copy
-import inspect
 import pickle
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from torchmetrics import MetricCollection
 
 import segiou
 from segiou import functional
+from segiou.bootstrap import Bootstrapped
 from segiou.counting import inputs
 from segiou.images import OfImages, own_arguments
 from segiou.metric import ConfusionMatrixMetric, ScoreMetric
@@ -19,10 +20,17 @@ from segiou.pixels import PixelMetric
 from segiou.state import SummedStates
 from tests import oracle
 
+
+def takes_only(metric) -> bool:
+    """Whether a batch is preds and target; what else ``update`` takes may be left out."""
+    parameters = list(signature(metric.update).parameters.values())[1:]
+    return [p.name for p in parameters if p.default is p.empty] == ["preds", "target"]
+
+
 METRICS = [
     metric
     for metric in (getattr(segiou, name) for name in segiou.__all__)
-    if isinstance(metric, type) and issubclass(metric, SummedStates)
+    if isinstance(metric, type) and issubclass(metric, SummedStates) and takes_only(metric)
 ]
 COUNTING = [metric for metric in METRICS if issubclass(metric, PixelMetric)]
 TASKS = {
@@ -72,10 +80,15 @@ def batch(task: str, images: int = 3, seed: int = 0) -> tuple[torch.Tensor, torc
 
 def build(metric, **arguments):
     """The metric with arguments of counting; one that is made of a metric gets a MeanIoU."""
-    if not issubclass(metric, OfImages) or "num_classes" in inspect.signature(metric).parameters:
+    if not issubclass(metric, OfImages) or "num_classes" in signature(metric).parameters:
         return metric(**arguments)
     own = own_arguments(arguments)
     return metric(segiou.MeanIoU(**arguments), **own)
+
+
+def named(metric, seed: int) -> dict:
+    """Ids for a batch, where what is merged needs them."""
+    return {"ids": range(3 * seed, 3 * seed + 3)} if issubclass(metric, Bootstrapped) else {}
 
 
 def states(metric) -> dict:
@@ -114,10 +127,10 @@ def test_forward_counts_once(metric, task, monkeypatch):
 @every_case
 def test_merge_pickle_clone_and_reset(metric, task):
     a, b, whole = (build(metric, **TASKS[task]) for _ in range(3))
-    a.update(*batch(task, seed=1))
-    b.update(*batch(task, seed=2))
-    whole.update(*batch(task, seed=1))
-    whole.update(*batch(task, seed=2))
+    a.update(*batch(task, seed=1), **named(metric, 1))
+    b.update(*batch(task, seed=2), **named(metric, 2))
+    whole.update(*batch(task, seed=1), **named(metric, 1))
+    whole.update(*batch(task, seed=2), **named(metric, 2))
     a.compute()
     a.merge_state(b)
     assert same(a.compute(), whole.compute())
