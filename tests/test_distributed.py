@@ -53,7 +53,7 @@ def test_the_values_are_those_of_one_process_bit_for_bit(seen, world):
 
 
 @pytest.mark.parametrize("world", [2, 3])
-def test_every_metric_has_the_value_of_one_process_bit_for_bit_and_by_one_all_reduce(seen, world):
+def test_every_metric_that_counts_has_the_value_of_one_process_bit_for_bit_and_by_one_all_reduce(seen, world):
     expected = every([], slice(None))
     assert "ThresholdSweep multilabel" in expected
     for rank in seen[world]:
