@@ -28,6 +28,7 @@ from segiou.metrics import (
     Recall,
     SegmentationMetrics,
 )
+from segiou.sweep import Sweep, ThresholdSweep
 
 __version__ = "0.1.0"
 
@@ -52,4 +53,6 @@ __all__ = [
     "Precision",
     "Recall",
     "SegmentationMetrics",
+    "Sweep",
+    "ThresholdSweep",
 ]
