@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -34,6 +34,7 @@ class SummedStates(Metric):
     shares the states of metrics by them, and a checkpoint is held to them.
     """
 
+    __jit_unused_properties__: ClassVar[list[str]] = [*Metric.__jit_unused_properties__, "key"]
     is_differentiable = False
     full_state_update = False
 

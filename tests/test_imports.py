@@ -30,9 +30,9 @@ LAYERS = [
         "segiou.labels.presets",
         "segiou.labels.tables",
     },
-    {"segiou.averaging", "segiou.classes", "segiou.counting.inputs"},
-    {"segiou.labels.checks"},
+    {"segiou.averaging", "segiou.counting.inputs", "segiou.labels.checks"},
     {"segiou.labels"},
+    {"segiou.classes"},
     {"segiou.counting.eager", "segiou.counting.upsample", "segiou.counting.triton_kernels"},
     {"segiou.counting.cuda", "segiou.counting.predicted"},
     {
