@@ -59,7 +59,7 @@ LAYERS = [
     {"segiou.counting.kernels"},
     {"segiou.counting", "segiou.counting.thresholds"},
     {"segiou.state"},
-    {"segiou.pixels"},
+    {"segiou.together", "segiou.pixels"},
     {"segiou.metric"},
     {"segiou.metrics"},
     {"segiou.classification", "segiou.images", "segiou.instances", "segiou.sweep"},
