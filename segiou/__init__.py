@@ -10,6 +10,7 @@ tensor(nan)
 The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in ``segiou.functional``.
 """
 
+from segiou.boundary import BoundaryIoU, TrimapIoU
 from segiou.classification import ConfusionMatrix, JaccardIndex
 from segiou.metrics import (
     CohenKappa,
@@ -28,6 +29,7 @@ from segiou.metrics import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "BoundaryIoU",
     "CohenKappa",
     "ConfusionMatrix",
     "Dice",
@@ -41,4 +43,5 @@ __all__ = [
     "Precision",
     "Recall",
     "SegmentationMetrics",
+    "TrimapIoU",
 ]

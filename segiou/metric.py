@@ -110,10 +110,14 @@ class ConfusionMatrixMetric(SummedStates):
         self.rules = rules
         self.classes = classes
         self.averaging = averaging
-        self._state_name = f"confmat_{rules.identity}"
+        self._state_name, shape = self.counts_state()
         self._warned_of_nan = False
-        self.add_state(self._state_name, torch.zeros(rules.shape, dtype=torch.int64), "sum")
+        self.add_state(self._state_name, torch.zeros(shape, dtype=torch.int64), "sum")
         self.add_state("errors", torch.zeros(4, dtype=torch.int64), "sum")
+
+    def counts_state(self) -> tuple[str, tuple[int, ...]]:
+        """Name and shape of the state that holds the counts: one name for equal configurations, and for no others."""
+        return f"confmat_{self.rules.identity}", self.rules.shape
 
     def counted(self, preds: Any, target: Any, per_image: bool = False) -> Counted:
         """The counts of a batch, or with ``per_image`` one of each image on a new first axis, and the errors."""

@@ -3,6 +3,7 @@
 With torch operations; ``segiou.counting.cpu.bands`` has the compiled ``mark`` for the CPU.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,20 +16,26 @@ _SIGNED = {torch.uint16: torch.int16, torch.uint32: torch.int32, torch.uint64: t
 
 @dataclass(frozen=True)
 class Marking:
-    """What ``mark`` makes of the classes of a map.
+    """What ``mark`` makes of the classes of a map; ``Marking.of`` builds it.
 
     Args:
         classes: labels from 0 to ``classes - 1`` are classes, every other is outside.
-        labels: how many labels the classes become. Interior pixels become ``labels``, those outside
-            ``labels + 1``.
-        table: what each class becomes, and ``labels`` for outside at the end; empty where each stays.
+        table: what each class becomes, and outside at the end; empty where each stays.
+        labels: how many labels that makes, and outside the next. Where all is done, interior pixels are
+            ``labels`` and those outside ``labels + 1``.
         border: whether the border of the image is a boundary.
     """
 
     classes: int
+    table: tuple[int, ...]
     labels: int
-    table: tuple[int, ...] = ()
-    border: bool = True
+    border: bool
+
+    @classmethod
+    def of(cls, becomes: Sequence[int], labels: int, border: bool) -> "Marking":
+        """For classes each of which becomes a label from 0 to ``labels - 1``, or ``labels`` for outside."""
+        table = (*becomes, labels)
+        return cls(len(becomes), () if table == (*range(len(table)),) else table, labels, border)
 
 
 def interior(labels: Tensor, distance: int, border: bool = True) -> Tensor:
