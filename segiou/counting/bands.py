@@ -53,10 +53,11 @@ def interior(labels: Tensor, distance: int, border: bool = True) -> Tensor:
     Returns:
         bool, of the shape of ``labels``.
 
-    >>> interior(torch.tensor([[0, 0, 0, 1, 1, 1, 1]]), 1).int()
-    tensor([[0, 1, 0, 0, 1, 1, 0]])
-    >>> interior(torch.tensor([[0, 0, 0, 1, 1, 1, 1]]), 1, border=False).int()
-    tensor([[1, 1, 0, 0, 1, 1, 1]])
+    >>> row = torch.tensor([[0, 0, 0, 1, 1, 1, 1]])
+    >>> interior(row, 1).int().tolist()
+    [[0, 1, 0, 0, 1, 1, 0]]
+    >>> interior(row, 1, border=False).int().tolist()
+    [[1, 1, 0, 0, 1, 1, 1]]
     """
     labels = labels.view(_SIGNED.get(labels.dtype, labels.dtype))
     marks = torch.zeros_like(labels, dtype=torch.bool)
