@@ -3,6 +3,7 @@
 import importlib
 import itertools
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -132,31 +133,37 @@ def test_any_number_of_threads_gives_the_same(monkeypatch, images):
         torch.set_num_threads(before)
 
 
+def by_scipy(mask: np.ndarray, distance: int) -> np.ndarray:
+    return ndimage.binary_erosion(mask, np.ones((3, 3)), iterations=distance, border_value=0)
+
+
+def by_opencv(mask: np.ndarray, distance: int) -> np.ndarray:
+    """As in the reference code of boundary IoU."""
+    cv2 = pytest.importorskip("cv2")
+    wide = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    return cv2.erode(wide, np.ones((3, 3), np.uint8), iterations=distance)[1:-1, 1:-1]
+
+
+@every_way
+@pytest.mark.parametrize("eroded", [by_scipy, by_opencv])
 @pytest.mark.parametrize("distance", [1, 4, 9, 30])
-def test_it_is_the_erosion_of_each_mask(distance):
+def test_it_is_the_erosion_of_each_mask(mark, eroded, distance):
     x = coarse(4, 1, 97, 143, patch=24)
-    square = torch.ones(3, 3).numpy()
-    eroded = torch.zeros(x.shape[1:], dtype=torch.bool)
+    found = mark("labels", x, 0.0, Marking(4, (), 4, True), distance)[0].long() == 4
     for c in range(4):
-        eroded |= torch.from_numpy(ndimage.binary_erosion(x[0] == c, square, iterations=distance, border_value=0))
-    for mark in WAYS.values():
-        assert torch.equal(mark("labels", x, 0.0, Marking(4, (), 4, True), distance)[0].long() == 4, eroded)
-    opencv = pytest.importorskip("cv2")
-    for c in range(4):
-        mask = opencv.copyMakeBorder((x[0] == c).byte().numpy(), 1, 1, 1, 1, opencv.BORDER_CONSTANT, value=0)
-        left = torch.from_numpy(opencv.erode(mask, square.astype("uint8"), iterations=distance)[1:-1, 1:-1])
-        assert torch.equal(left.bool(), eroded & (x[0] == c))
+        mask = x[0] == c
+        assert torch.equal(found & mask, torch.from_numpy(eroded(mask.numpy(), distance)).bool())
 
 
 def test_it_is_not_the_erosion_of_the_label_map():
-    """The least label in the window, which is equal to the label inside of all but the least class's neighbours."""
+    """That takes the least label of a window, which tells a background pixel nothing about the object beside it."""
     x = torch.zeros(1, 9, 9, dtype=torch.int64)
     x[:, 3:6, 3:6] = 1
     least = torch.from_numpy(ndimage.minimum_filter(x[0].numpy(), size=3))
     wrong = least == x[0]
     right = interior(x, 1, border=False)[0]
     assert wrong[2, 3]
-    assert not right[2, 3]  # background beside the object: its window holds both
+    assert not right[2, 3]
     assert torch.equal(right, naive(x, 1, False)[0])
 
 
