@@ -42,9 +42,7 @@ def marked(labels: torch.Tensor, marking: Marking, distance: int) -> list[int]:
     numbered = torch.tensor(wide, dtype=torch.int64).reshape(labels.shape)
     inside = oracle.pixels(naive(numbered, distance, marking.border))
     outside = marking.labels
-    return [
-        outside + 1 if label == outside else outside if i else label for label, i in zip(wide, inside, strict=True)
-    ]
+    return [outside + 1 if label == outside else outside if i else label for label, i in zip(wide, inside, strict=True)]
 
 
 def coarse(classes: int, *shape: int, patch: int = 4) -> torch.Tensor:

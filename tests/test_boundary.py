@@ -50,10 +50,10 @@ def close(found: torch.Tensor, expected: list[float]) -> bool:
 
 @every_kernel
 @pytest.mark.parametrize("border", [True, False])
-@pytest.mark.parametrize("distance", [1, 2, 5, 40])
+@pytest.mark.parametrize("distance", [1, 2, 4, 13])
 def test_boundary_iou_is_that_of_eroded_masks(monkeypatch, kernel, distance, border):
     monkeypatch.setenv("SEGIOU_KERNEL", kernel)
-    target, preds = coarse(3, 2, 17, 23, patch=7), coarse(3, 2, 17, 23, patch=6)
+    target, preds = coarse(3, 2, 11, 13, patch=6), coarse(3, 2, 11, 13, patch=5)
     metric = BoundaryIoU(4, pixels=distance, border=border, average="none")
     areas = boundary_areas(preds, target, 4, distance, border=border)
     assert close(metric(preds, target), scores_of(areas))
@@ -64,10 +64,10 @@ def test_boundary_iou_is_that_of_eroded_masks(monkeypatch, kernel, distance, bor
 
 @every_kernel
 @pytest.mark.parametrize("border", [True, False])
-@pytest.mark.parametrize("distance", [1, 2, 5, 40])
+@pytest.mark.parametrize("distance", [1, 2, 4, 13])
 def test_trimap_iou_is_that_of_the_pixels_near_a_change(monkeypatch, kernel, distance, border):
     monkeypatch.setenv("SEGIOU_KERNEL", kernel)
-    target, preds = coarse(3, 2, 17, 23, patch=7), coarse(3, 2, 17, 23, patch=6)
+    target, preds = coarse(3, 2, 11, 13, patch=6), coarse(3, 2, 11, 13, patch=5)
     far = naive(target, distance, border)
     expected = MeanIoU(4, average="none", ignore_index=9)(preds, target.masked_fill(far, 9))
     metric = TrimapIoU(4, pixels=distance, border=border, average="none")
@@ -81,7 +81,9 @@ def test_random_maps_with_ignored_pixels(kernel, data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEGIOU_KERNEL", kernel)
         height, width = data.draw(st.tuples(st.integers(1, 6), st.integers(1, 8)))
-        values = st.lists(st.sampled_from([0, 0, 0, 0, 1, 2, 255, -1]), min_size=height * width, max_size=height * width)
+        values = st.lists(
+            st.sampled_from([0, 0, 0, 0, 1, 2, 255, -1]), min_size=height * width, max_size=height * width
+        )
         target = torch.tensor(data.draw(values)).view(1, height, width)
         preds = torch.tensor(data.draw(values)).view(1, height, width).clamp(0, 2)
         distance, border = data.draw(st.integers(1, 4)), data.draw(st.booleans())
@@ -183,9 +185,8 @@ def test_binary_and_multilabel_maps_have_bands_of_their_own(monkeypatch, metric,
         assert labels[label] == alone == as_classes[1]
     small = torch.nn.functional.interpolate(preds, size=(24, 18), mode="bilinear")
     wide = target.repeat_interleave(2, 2).repeat_interleave(2, 3)
-    for task in ({"task": "multilabel", "num_labels": 3},):
-        upsampled = metric(**task, **options, upsample="bilinear")(preds, wide)
-        assert torch.equal(upsampled, metric(**task, **options)(small, wide))
+    options |= {"task": "multilabel", "num_labels": 3}
+    assert metric(**options, upsample="bilinear")(preds, wide) == metric(**options)(small, wide)
 
 
 @pytest.mark.parametrize(
@@ -334,15 +335,3 @@ def test_the_functions_take_the_distance():
     preds, target = coarse(3, 2, 15, 16, patch=5), coarse(3, 2, 15, 16, patch=6)
     assert boundary_iou(preds, target, 3, pixels=2) == BoundaryIoU(3, pixels=2)(preds, target)
     assert trimap_iou(preds, target, 3, ratio=0.1) == TrimapIoU(3, ratio=0.1)(preds, target)
-
-
-@every_metric
-def test_each_class_is_plotted_under_its_name(metric):
-    own = metric(3, class_names=["road", "car", "tree"])
-    own.update(coarse(3, 2, 15, 16), coarse(3, 2, 15, 16))
-    _, ax = own.plot()
-    assert {label.get_text() for label in ax.get_yticklabels()} | {label.get_text() for label in ax.get_xticklabels()} >= {
-        "road",
-        "car",
-        "tree",
-    }
