@@ -10,8 +10,11 @@ tensor(nan)
 The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in ``segiou.functional``.
 """
 
+from segiou.bootstrap import ConfidenceInterval, PairedComparison
 from segiou.boundary import BoundaryIoU, TrimapIoU
 from segiou.classification import ConfusionMatrix, JaccardIndex
+from segiou.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
+from segiou.instances import InstanceIoU
 from segiou.metrics import (
     CohenKappa,
     Dice,
@@ -31,14 +34,20 @@ __version__ = "0.1.0"
 __all__ = [
     "BoundaryIoU",
     "CohenKappa",
+    "ConfidenceInterval",
     "ConfusionMatrix",
     "Dice",
     "FBeta",
     "FrequencyWeightedIoU",
+    "Imagewise",
+    "ImagewiseDice",
+    "ImagewiseIoU",
+    "InstanceIoU",
     "JaccardIndex",
     "MatthewsCorrCoef",
     "MeanAccuracy",
     "MeanIoU",
+    "PairedComparison",
     "PixelAccuracy",
     "Precision",
     "Recall",

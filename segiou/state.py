@@ -40,6 +40,12 @@ class SummedStates(Metric):
     _rows: dict[str, tuple[tuple[int, ...], torch.dtype]] = {}  # noqa: RUF012  # replaced, never changed
     _captured: bool = False  # by a CUDA graph, which adds to the very tensors that it has seen
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Keep the properties of a subclass from torch.jit, which would compile them."""
+        super().__init_subclass__(**kwargs)
+        own = [name for name, value in vars(cls).items() if isinstance(value, property)]
+        cls.__jit_unused_properties__ = [*cls.__jit_unused_properties__, *own]
+
     def clone(self) -> "Self":
         """A copy with a state of its own."""
         return deepcopy(self)

@@ -20,10 +20,10 @@ before = set(sys.modules)
 print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 """
 LAYERS = [
-    {"segiou.compiling", "segiou.formulas", "segiou.counting.rules", "segiou.plots"},
+    {"segiou.compiling", "segiou.formulas", "segiou.counting.rules", "segiou.plots", "segiou.resampling"},
     {"segiou.averaging", "segiou.classes", "segiou.counting.inputs"},
     {"segiou.counting.eager", "segiou.counting.upsample", "segiou.counting.triton_kernels"},
-    {"segiou.counting.cuda", "segiou.counting.bands"},
+    {"segiou.counting.bands", "segiou.counting.cuda", "segiou.counting.predicted"},
     {
         "segiou.counting.cpu.geometry",
         "segiou.counting.cpu.resizing",
@@ -51,7 +51,8 @@ LAYERS = [
     {"segiou.state"},
     {"segiou.metric"},
     {"segiou.metrics"},
-    {"segiou.boundary", "segiou.classification"},
+    {"segiou.boundary", "segiou.classification", "segiou.images", "segiou.instances"},
+    {"segiou.bootstrap", "segiou.imagewise"},
     {"segiou", "segiou.functional", "segiou.padding", "segiou.publishing"},
     {"segiou.lightning"},
 ]
