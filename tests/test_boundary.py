@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchmetrics import MetricCollection
 
-from segiou import BoundaryIoU, MeanIoU, TrimapIoU
+from segiou import BoundaryIoU, Imagewise, MeanIoU, TrimapIoU
 from segiou.boundary import Band
 from segiou.functional import boundary_iou, trimap_iou
 from tests import oracle
@@ -335,3 +335,32 @@ def test_the_functions_take_the_distance():
     preds, target = coarse(3, 2, 15, 16, patch=5), coarse(3, 2, 15, 16, patch=6)
     assert boundary_iou(preds, target, 3, pixels=2) == BoundaryIoU(3, pixels=2)(preds, target)
     assert trimap_iou(preds, target, 3, ratio=0.1) == TrimapIoU(3, ratio=0.1)(preds, target)
+
+
+@every_metric
+def test_each_image_can_be_scored_by_itself(metric):
+    preds, target = coarse(3, 4, 15, 16, patch=5), coarse(3, 4, 15, 16, patch=6)
+    alone = [float(metric(3, pixels=2)(preds[i : i + 1], target[i : i + 1])) for i in range(4)]
+    value = Imagewise(metric(3, pixels=2))(preds, target)
+    assert float(value) == pytest.approx(sum(alone) / 4, rel=1e-6)
+    assert float(value) != pytest.approx(float(metric(3, pixels=2)(preds, target)), rel=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@every_metric
+@pytest.mark.parametrize("options", [{}, {"groups": {"a": [0, 2], "b": [1]}}])
+def test_a_gpu_counts_the_same_and_is_not_waited_for(metric, options):
+    preds, target = torch.randn(2, 3, 40, 50), coarse(3, 2, 40, 50, patch=8)
+    target[:, :4] = 255
+    options = {"ignore_index": [255, 1], "pixels": 3, **options}
+    on_cpu, on_gpu = metric(3, **options), metric(3, **options).cuda()
+    on_cpu.update(preds, target)
+    maps = preds.cuda(), target.cuda()
+    on_gpu.update(*maps)  # what is compiled and kept
+    on_gpu.reset()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        on_gpu.update(*maps)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert torch.equal(on_gpu.confmat.cpu(), on_cpu.confmat)

@@ -5,6 +5,7 @@ With torch operations; ``segiou.counting.cpu.bands`` has the compiled ``mark`` f
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -118,7 +119,13 @@ def _numbered(labels: Tensor, marking: Marking) -> Tensor:
     labels = labels.int().masked_fill_(outside, marking.classes)
     if not marking.table:
         return labels
-    return torch.tensor(marking.table, dtype=torch.int32, device=labels.device)[labels]
+    return _on_device(marking.table, labels.device)[labels]
+
+
+@lru_cache(maxsize=64)
+def _on_device(table: tuple[int, ...], device: torch.device) -> Tensor:
+    """Kept, for to bring it to an accelerator is to wait for it."""
+    return torch.tensor(table, dtype=torch.int32, device=device)
 
 
 def _mark(labels: Tensor, marking: Marking, distance: int) -> Tensor:
