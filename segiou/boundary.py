@@ -10,6 +10,7 @@ from torch import Tensor
 
 from segiou import formulas
 from segiou.averaging import Score
+from segiou.compiling import uncompiled
 from segiou.counting import Counted
 from segiou.counting.bands import Marking
 from segiou.counting.inputs import Batch, batches
@@ -74,6 +75,8 @@ class BandMetric(ScoreMetric):
     def count_images(self, batch: Batch, distance: int) -> Tensor:
         """One matrix for each image, or for each label of each image."""
 
+    @uncompiled
+    @torch.no_grad()
     def counted(self, preds: Any, target: Any, per_image: bool = False) -> Counted:
         """The counts of a batch, or with ``per_image`` one of each image on a new first axis, and the errors.
 
@@ -82,14 +85,13 @@ class BandMetric(ScoreMetric):
         plain = super().counted(preds, target)
         shape = self.counts_state()[1]
         found = [torch.zeros((0, *shape), dtype=torch.int64, device=plain.counts.device)]
-        with torch.no_grad():
-            for kind, values, labels in batches(preds, target, self.rules):
-                self._require_axes(labels)
-                if self.rules.num_labels is not None:
-                    values, labels = values.flatten(0, 1), labels.flatten(0, 1)
-                distance = self.band.distance(*labels.shape[1:])
-                counts = self.count_images(Batch(kind, values, labels), distance).view(-1, *shape)
-                found.append(counts if per_image else counts.sum(0, keepdim=True))
+        for kind, values, labels in batches(preds, target, self.rules):
+            self._require_axes(labels)
+            if self.rules.num_labels is not None:
+                values, labels = values.flatten(0, 1), labels.flatten(0, 1)
+            counts = self.count_images(Batch(kind, values, labels), self.band.distance(*labels.shape[1:]))
+            counts = counts.view(-1, *shape)
+            found.append(counts if per_image else counts.sum(0, keepdim=True))
         counts = torch.cat(found)
         return Counted(counts if per_image else counts.sum(0), plain.errors)
 
@@ -131,8 +133,7 @@ class BoundaryIoU(BandMetric):
     ``confmat`` has ``(C + 2, C + 2)`` counts, for multilabel ``(L, 4, 4)``: the classes, interior, ignored or void.
     With G groups these, and the classes that are in none, take the place of classes: ``(G + 3, G + 3)``.
 
-    Source: Cheng et al. 2021, "Boundary IoU: Improving Object-Centric Image Segmentation Evaluation", section 5,
-    arXiv 2103.16562, where classes are added up over the data set.
+    Source: Cheng et al. 2021, "Boundary IoU: Improving Object-Centric Image Segmentation Evaluation", arXiv 2103.16562.
 
     >>> import torch
     >>> from segiou import BoundaryIoU
@@ -215,8 +216,8 @@ class TrimapIoU(BandMetric):
         ValueError: a distance out of range, and what that raises.
         TypeError: an argument of another type.
 
-    Source: Kohli, Ladicky, Torr 2009, "Robust Higher Order Potentials for Enforcing Label Consistency",
-    section 6; Chen et al. 2018, "DeepLab", section 4.1 (with distances in pixels).
+    Source: Kohli, Ladicky, Torr 2009, "Robust Higher Order Potentials for Enforcing Label Consistency", who count the
+    errors in such a band.
 
     >>> import torch
     >>> from segiou import TrimapIoU
