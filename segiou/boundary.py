@@ -172,9 +172,7 @@ class BoundaryIoU(BandMetric):
 
     def count_images(self, batch: Batch, distance: int) -> Tensor:
         """Interior pixels of both maps have a label of their own, next to the classes."""
-        rules = replace(
-            self.rules, num_classes=self._labels() + 1, num_labels=None, ignore_index=(), validate_args=False
-        )
+        rules = replace(self.rules, num_classes=self._labels() + 1, num_labels=None, ignore_index=())
         preds, target = self._marking(()), self._marking(self.rules.ignore_index)
 
         def count(item: Batch) -> Counted:
@@ -248,6 +246,6 @@ class TrimapIoU(BandMetric):
         classes = self.rules.num_classes
         becomes = [classes if c in self.rules.ignore_index else c for c in range(classes)]
         marking = Marking.of(becomes, classes, self.band.border)
-        rules = replace(self.rules, ignore_index=(), validate_args=False)
+        rules = replace(self.rules, ignore_index=())
         kind, preds, target = batch
         return run(Batch(kind, preds, mark("labels", target, 0.0, marking, distance)), rules, True).counts
