@@ -15,6 +15,7 @@ from segiou.boundary import BoundaryIoU, TrimapIoU
 from segiou.classification import ConfusionMatrix, JaccardIndex
 from segiou.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
 from segiou.instances import InstanceIoU
+from segiou.labels import LabelSet
 from segiou.metrics import (
     CohenKappa,
     Dice,
@@ -28,6 +29,7 @@ from segiou.metrics import (
     Recall,
     SegmentationMetrics,
 )
+from segiou.sweep import Sweep, ThresholdSweep
 
 __version__ = "0.1.0"
 
@@ -44,6 +46,7 @@ __all__ = [
     "ImagewiseIoU",
     "InstanceIoU",
     "JaccardIndex",
+    "LabelSet",
     "MatthewsCorrCoef",
     "MeanAccuracy",
     "MeanIoU",
@@ -52,5 +55,7 @@ __all__ = [
     "Precision",
     "Recall",
     "SegmentationMetrics",
+    "Sweep",
+    "ThresholdSweep",
     "TrimapIoU",
 ]

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from segiou import formulas
 from segiou.averaging import Score
+from segiou.classes import Classes
 from segiou.compiling import uncompiled
-from segiou.counting import Counted
+from segiou.counting import Counted, Rules
 from segiou.counting.bands import Marking
 from segiou.counting.inputs import Batch, batches
 from segiou.counting.kernels import mark, run
@@ -83,7 +84,7 @@ class BandMetric(ScoreMetric):
         Labels and scores are checked by counting them as they are.
         """
         plain = super().counted(preds, target)
-        shape = self.counts_state()[1]
+        shape = tuple(self.confmat.shape)
         found = [torch.zeros((0, *shape), dtype=torch.int64, device=plain.counts.device)]
         for kind, values, labels in batches(preds, target, self.rules):
             self._require_axes(labels)
@@ -158,21 +159,17 @@ class BoundaryIoU(BandMetric):
     ) -> None:
         super().__init__(num_classes, ratio=ratio, pixels=pixels, border=border, **kwargs)
 
-    def _labels(self) -> int:
-        """What has a band of its own: the classes, or the groups and what is in none of them."""
-        return self.rules.num_classes if self.classes.groups is None else len(self.classes.groups) + 1
-
-    def counts_state(self) -> tuple[str, tuple[int, ...]]:
+    def counts_state(self, rules: Rules, classes: Classes) -> tuple[str, tuple[int, ...]]:
         """See ``segiou.metric.ConfusionMatrixMetric.counts_state``."""
-        self.classes.require_disjoint(type(self).__name__)
-        groups = "".join("_of" + "x".join(map(str, ids)) for ids in self.classes.members)
-        size = self._labels() + 2
-        shape = (size, size) if self.rules.num_labels is None else (self.rules.num_labels, size, size)
-        return f"boundary_{self.rules.identity}{groups}_within_{self.band.identity}", shape
+        classes.require_disjoint(type(self).__name__)
+        groups = "".join("_of" + "x".join(map(str, ids)) for ids in classes.members)
+        size = _labels(rules, classes) + 2
+        shape = (size, size) if rules.num_labels is None else (rules.num_labels, size, size)
+        return f"boundary_{rules.identity}{groups}_within_{self.band.identity}", shape
 
     def count_images(self, batch: Batch, distance: int) -> Tensor:
         """Interior pixels of both maps have a label of their own, next to the classes."""
-        rules = replace(self.rules, num_classes=self._labels() + 1, num_labels=None, ignore_index=())
+        rules = replace(self.rules, num_classes=_labels(self.rules, self.classes) + 1, num_labels=None, ignore_index=())
         preds, target = self._marking(()), self._marking(self.rules.ignore_index)
 
         def count(item: Batch) -> Counted:
@@ -185,7 +182,7 @@ class BoundaryIoU(BandMetric):
         return image_by_image(lambda item: Counted(*(part.squeeze(0) for part in count(item))), batch, rules, True)[0]
 
     def _marking(self, ignore: tuple[int, ...]) -> Marking:
-        labels, becomes = self._labels(), list(range(self.rules.num_classes))
+        labels, becomes = _labels(self.rules, self.classes), list(range(self.rules.num_classes))
         if self.classes.groups is not None:
             group_of = {c: group for group, ids in enumerate(self.classes.members) for c in ids}
             becomes = [group_of.get(c, labels - 1) for c in becomes]
@@ -237,9 +234,9 @@ class TrimapIoU(BandMetric):
     ) -> None:
         super().__init__(num_classes, ratio=ratio, pixels=pixels, border=border, **kwargs)
 
-    def counts_state(self) -> tuple[str, tuple[int, ...]]:
+    def counts_state(self, rules: Rules, classes: Classes) -> tuple[str, tuple[int, ...]]:
         """See ``segiou.metric.ConfusionMatrixMetric.counts_state``."""
-        return f"trimap_{self.rules.identity}_within_{self.band.identity}", self.rules.shape
+        return f"trimap_{rules.identity}_within_{self.band.identity}", rules.shape
 
     def count_images(self, batch: Batch, distance: int) -> Tensor:
         """Interior pixels of the target are outside the classes, as ignored ones are."""
@@ -249,3 +246,8 @@ class TrimapIoU(BandMetric):
         rules = replace(self.rules, ignore_index=())
         kind, preds, target = batch
         return run(Batch(kind, preds, mark("labels", target, 0.0, marking, distance)), rules, True).counts
+
+
+def _labels(rules: Rules, classes: Classes) -> int:
+    """How many have bands of their own: the classes, or the groups and what is in none of them."""
+    return rules.num_classes if classes.groups is None else len(classes.groups) + 1

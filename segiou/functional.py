@@ -13,9 +13,10 @@ from typing import Any
 
 from torch import Tensor
 
-from segiou import boundary, classification, metrics
+from segiou import boundary, classification, metrics, sweep
 from segiou.compiling import uncompiled
 from segiou.metric import ConfusionMatrixMetric
+from segiou.pixels import PixelMetric
 
 
 def mean_iou(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> Tensor:
@@ -94,11 +95,17 @@ def segmentation_metrics(preds: Any, target: Any, num_classes: int | None = None
     return values
 
 
+def threshold_sweep(preds: Any, target: Any, **kwargs: Any) -> sweep.Sweep:
+    """Scores at many thresholds, and the best threshold; takes ``thresholds``. See ``segiou.ThresholdSweep``."""
+    value: sweep.Sweep = _value(sweep.ThresholdSweep(**kwargs), preds, target)
+    return value
+
+
 def _score(metric: ConfusionMatrixMetric, preds: Any, target: Any) -> Tensor:
     value: Tensor = _value(metric, preds, target)
     return value
 
 
 @uncompiled
-def _value(metric: ConfusionMatrixMetric, preds: Any, target: Any) -> Any:
+def _value(metric: PixelMetric, preds: Any, target: Any) -> Any:
     return metric.checked_value(*metric.counted(preds, target))
