@@ -174,10 +174,10 @@ def test_values_are_compared_as_they_are(dtype):
 
 
 def test_more_classes_than_the_compiled_kernels_count():
-    x = torch.tensor([[[40_000] * 3] * 3 + [[39_999] * 3]])
-    expected = [[[40_000] * 3, [40_000, 50_000, 40_000], [40_000] * 3, [39_999] * 3]]
+    x = torch.tensor([[[66_000] * 3] * 3 + [[65_999] * 3]])
+    expected = [[[66_000] * 3, [66_000, 70_000, 66_000], [66_000] * 3, [65_999] * 3]]
     for mark in WAYS.values():
-        assert mark("labels", x, 0.0, Marking(50_000, (), 50_000, True), 1).tolist() == expected
+        assert mark("labels", x, 0.0, Marking(70_000, (), 70_000, True), 1).tolist() == expected
 
 
 @pytest.mark.parametrize(("kernel", "dtype"), [("auto", torch.uint16), ("eager", torch.int32)])
@@ -205,3 +205,9 @@ def test_interior_does_not_depend_on_type_or_layout(data, dtype):
     x = coarse(3, 2, 6, 7)
     typed = x.view(torch.uint64) if dtype == torch.uint64 else x.to(dtype)
     assert torch.equal(interior(_strided(data.draw, typed), 2), naive(x, 2, True))
+
+
+@every_way
+def test_a_distance_beyond_any_image_costs_nothing(mark):
+    x = torch.zeros(1, 3, 4, dtype=torch.int64)
+    assert (mark("labels", x, 0.0, Marking(2, (), 2, False), 2**40) == 2).all()
