@@ -11,6 +11,7 @@ The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in `
 """
 
 from segiou.bootstrap import ConfidenceInterval, PairedComparison
+from segiou.boundary import BoundaryIoU, TrimapIoU
 from segiou.classification import ConfusionMatrix, JaccardIndex
 from segiou.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
 from segiou.instances import InstanceIoU
@@ -33,6 +34,7 @@ from segiou.sweep import Sweep, ThresholdSweep
 __version__ = "0.1.0"
 
 __all__ = [
+    "BoundaryIoU",
     "CohenKappa",
     "ConfidenceInterval",
     "ConfusionMatrix",
@@ -55,4 +57,5 @@ __all__ = [
     "SegmentationMetrics",
     "Sweep",
     "ThresholdSweep",
+    "TrimapIoU",
 ]

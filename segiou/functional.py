@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from segiou import classification, metrics, sweep
+from segiou import boundary, classification, metrics, sweep
 from segiou.classes import NumClasses
 from segiou.compiling import uncompiled
 from segiou.metric import ConfusionMatrixMetric
@@ -73,6 +73,16 @@ def cohen_kappa(preds: Any, target: Any, num_classes: NumClasses = None, **kwarg
 def matthews_corrcoef(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
     """Correlation of prediction and target. See ``segiou.MatthewsCorrCoef``."""
     return _score(metrics.MatthewsCorrCoef(num_classes, **kwargs), preds, target)
+
+
+def boundary_iou(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
+    """Mean IoU of the pixels near contours; takes ``ratio`` or ``pixels``. See ``segiou.BoundaryIoU``."""
+    return _score(boundary.BoundaryIoU(num_classes, **kwargs), preds, target)
+
+
+def trimap_iou(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
+    """Mean IoU near changes of the target; takes ``ratio`` or ``pixels``. See ``segiou.TrimapIoU``."""
+    return _score(boundary.TrimapIoU(num_classes, **kwargs), preds, target)
 
 
 def confusion_matrix(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:

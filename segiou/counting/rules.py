@@ -67,7 +67,7 @@ class Rules:
         if align_corners and upsample != "bilinear":
             raise ValueError(f'align_corners is for upsample="bilinear", got upsample={upsample!r}')
         above = number_in("threshold", threshold, "a probability between 0 and 1", 0, 1)
-        logits = _flag("from_logits", from_logits)
+        logits = flag("from_logits", from_logits)
         if task == "multiclass" and (above != 0.5 or logits):
             raise ValueError(
                 "threshold and from_logits are for binary and multilabel scores: multiclass takes the argmax, "
@@ -83,8 +83,8 @@ class Rules:
             threshold=above,
             from_logits=logits,
             upsample=upsample,
-            align_corners=_flag("align_corners", align_corners),
-            validate_args=_flag("validate_args", validate_args),
+            align_corners=flag("align_corners", align_corners),
+            validate_args=flag("validate_args", validate_args),
         )
 
     @property
@@ -187,7 +187,8 @@ def number_in(name: str, value: Any, what: str, low: float, high: float) -> floa
     return float(value)
 
 
-def _flag(name: str, value: Any) -> bool:
+def flag(name: str, value: Any) -> bool:
+    """True or False. Raises a TypeError that names the argument."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, got {value!r}")
     return value
