@@ -10,7 +10,16 @@ tensor(nan)
 The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in ``segiou.functional``.
 """
 
-from segiou.classification import ConfusionMatrix, JaccardIndex
+from segiou.classification import (
+    BinaryConfusionMatrix,
+    BinaryJaccardIndex,
+    ConfusionMatrix,
+    JaccardIndex,
+    MulticlassConfusionMatrix,
+    MulticlassJaccardIndex,
+    MultilabelConfusionMatrix,
+    MultilabelJaccardIndex,
+)
 from segiou.metrics import (
     CohenKappa,
     Dice,
@@ -28,6 +37,8 @@ from segiou.metrics import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "BinaryConfusionMatrix",
+    "BinaryJaccardIndex",
     "CohenKappa",
     "ConfusionMatrix",
     "Dice",
@@ -37,6 +48,10 @@ __all__ = [
     "MatthewsCorrCoef",
     "MeanAccuracy",
     "MeanIoU",
+    "MulticlassConfusionMatrix",
+    "MulticlassJaccardIndex",
+    "MultilabelConfusionMatrix",
+    "MultilabelJaccardIndex",
     "PixelAccuracy",
     "Precision",
     "Recall",

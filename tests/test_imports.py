@@ -50,6 +50,8 @@ LAYERS = [
     {"segiou.state"},
     {"segiou.metric"},
     {"segiou.metrics"},
+    {"segiou.classification.tasks"},
+    {"segiou.classification.jaccard", "segiou.classification.confusion_matrix"},
     {"segiou.classification"},
     {"segiou", "segiou.functional", "segiou.padding", "segiou.publishing"},
     {"segiou.lightning"},

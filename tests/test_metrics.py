@@ -1,6 +1,7 @@
 """What every public metric must do; a new one is picked up by itself."""
 
 import copy
+import functools
 import pickle
 
 import numpy as np
@@ -15,18 +16,33 @@ from segiou.metric import ConfusionMatrixMetric
 from segiou.state import SummedStates
 from tests import oracle
 
-METRICS = [
-    metric
-    for metric in (getattr(segiou, name) for name in segiou.__all__)
-    if isinstance(metric, type) and issubclass(metric, SummedStates)
-]
-every_metric = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.__name__)
 TASKS = {
     "multiclass": {"num_classes": 4, "ignore_index": 255},
     "binary": {"task": "binary", "ignore_index": -1},
     "multilabel": {"task": "multilabel", "num_labels": 3},
 }
-every_task = pytest.mark.parametrize("task", TASKS)
+
+
+def of_one_task(metric):
+    """A class of one task, which takes no ``task``, as one that does."""
+
+    @functools.wraps(metric, updated=())
+    def make(task=None, **arguments):
+        return metric(**arguments)
+
+    return make
+
+
+PUBLIC = [getattr(segiou, name) for name in segiou.__all__]
+PUBLIC = [metric for metric in PUBLIC if isinstance(metric, type) and issubclass(metric, SummedStates)]
+ONE_TASK = {metric: task for metric in PUBLIC for task in TASKS if metric.__name__.lower().startswith(task)}
+METRICS = [metric for metric in PUBLIC if metric not in ONE_TASK]
+PAIRS = [
+    *((metric, task) for metric in METRICS for task in TASKS),
+    *((of_one_task(metric), task) for metric, task in ONE_TASK.items()),
+]
+every_metric = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.__name__)
+every_pair = pytest.mark.parametrize(("metric", "task"), PAIRS, ids=lambda one: getattr(one, "__name__", one))
 TWINS = {
     "MeanIoU": "mean_iou",
     "FBeta": "fbeta",
@@ -38,6 +54,10 @@ TWINS = {
     "JaccardIndex": "jaccard_index",
     "ConfusionMatrix": "confusion_matrix",
     "SegmentationMetrics": "segmentation_metrics",
+} | {
+    f"{task}{name}": f"{task}_{twin}".lower()
+    for task in ("Binary", "Multiclass", "Multilabel")
+    for name, twin in {"JaccardIndex": "jaccard_index", "ConfusionMatrix": "confusion_matrix"}.items()
 }
 
 
@@ -58,8 +78,7 @@ def same(a, b) -> bool:
     return torch.equal(a.nan_to_num(-9), b.nan_to_num(-9)) and a.dtype == b.dtype
 
 
-@every_metric
-@every_task
+@every_pair
 def test_forward_gives_the_batch_and_compute_the_whole(metric, task):
     m, whole = metric(**TASKS[task]), metric(**TASKS[task])
     for seed in range(3):
@@ -80,8 +99,7 @@ def test_forward_counts_once(metric, monkeypatch):
     assert len(calls) == 1
 
 
-@every_metric
-@every_task
+@every_pair
 def test_merge_pickle_clone_and_reset(metric, task):
     a, b, whole = (metric(**TASKS[task]) for _ in range(3))
     a.update(*batch(task, seed=1))
@@ -101,15 +119,14 @@ def test_merge_pickle_clone_and_reset(metric, task):
     assert hash(a) != hash(b)
 
 
-@every_metric
-@every_task
+@every_pair
 def test_the_functional_twin_gives_the_same(metric, task):
     twin = getattr(functional, TWINS.get(metric.__name__, metric.__name__.lower()))
-    assert same(twin(*batch(task), **TASKS[task]), metric(**TASKS[task])(*batch(task)))
+    arguments = {name: value for name, value in TASKS[task].items() if metric in METRICS or name != "task"}
+    assert same(twin(*batch(task), **arguments), metric(**arguments)(*batch(task)))
 
 
-@every_metric
-@every_task
+@every_pair
 def test_arrays_lists_and_model_outputs_are_taken_as_they_are(metric, task):
     preds, target = batch(task)
     expected = metric(**TASKS[task])(preds, target)
