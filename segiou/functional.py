@@ -16,7 +16,7 @@ from torch import Tensor
 
 from segiou import classification, metrics
 from segiou.averaging import Average
-from segiou.classification import Normalize
+from segiou.classification.confusion_matrix import Normalize
 from segiou.compiling import uncompiled
 from segiou.counting import IgnoreIndex, Task
 from segiou.metric import ConfusionMatrixMetric

@@ -5,7 +5,6 @@ from segiou.classification.confusion_matrix import (
     ConfusionMatrix,
     MulticlassConfusionMatrix,
     MultilabelConfusionMatrix,
-    Normalize,
 )
 from segiou.classification.jaccard import (
     BinaryJaccardIndex,
@@ -23,5 +22,4 @@ __all__ = [
     "MulticlassJaccardIndex",
     "MultilabelConfusionMatrix",
     "MultilabelJaccardIndex",
-    "Normalize",
 ]

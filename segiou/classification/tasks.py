@@ -62,9 +62,9 @@ class TaskMetric(ConfusionMatrixMetric):
         def read(from_logits: bool | None) -> Counted:
             return count(preds, target, replace(self.rules, from_logits=from_logits), per_image)
 
-        if logits.device.type == "cpu":
+        if answers_at_once(logits):
             counts, errors = read(True if logits else None)
-        else:  # both ways, so that nothing waits for the answer
+        else:
             counts, errors = map(torch.where, (logits, logits), read(True), read(None))
         told = counts[..., :-1, :].sum() > errors[NAN]  # a batch without a valid score could be either
         return Counted(counts, torch.cat([errors, torch.stack([told & ~logits, logits])]))
@@ -78,9 +78,14 @@ class TaskMetric(ConfusionMatrixMetric):
             raise ValueError(MIXED_TEXT.format(**{name: f"{n} batch{'es' * (n > 1)}" for name, n in numbers.items()}))
 
 
+def answers_at_once(values: Tensor) -> bool:
+    """Whether Python may look at values; for an accelerator it would wait, so there a batch is counted both ways."""
+    return values.device.type == "cpu"
+
+
 def has_logits(scores: Tensor, target: Tensor, rules: Rules) -> Tensor:
     """Whether a pixel that counts has a score outside 0 to 1, a bool on the device of the scores; nan is none."""
-    if scores.device.type != "cpu":
+    if not answers_at_once(scores):
         return _outside(scores, target, rules).any()
     step = max(1, CHUNK // max(1, target[:1].numel()))
     parts = (slice(start, start + step) for start in range(0, len(target), step))
