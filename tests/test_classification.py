@@ -357,6 +357,7 @@ def test_batches_that_could_be_either_are_no_mixture():
     metric.update(SCORES, TARGET)
     metric.update(TARGET, TARGET)
     metric.update(SCORES[:0], TARGET[:0])
+    metric.update(SCORES[:, :0], TARGET[:, :0])
     metric.update([], [])
     metric.update(PROBABILITIES, torch.full_like(TARGET, 255))
     assert metric.compute() == theirs.BinaryJaccardIndex()(torch.cat([SCORES, TARGET]), torch.cat([TARGET, TARGET]))
@@ -462,13 +463,17 @@ def test_lists_of_images_are_read_as_one_batch_and_score_maps_are_resized():
     assert metric(small, target).tolist() == [[16, 16], [0, 0]]
 
 
-def test_counts_of_single_images_are_read_by_the_same_rule():
-    preds, target = batches("binary", "logits", "maps", -1, 1)[0]
-    metric = segiou.BinaryConfusionMatrix(ignore_index=-1)
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_counts_of_single_images_are_read_by_the_same_rule(task, kind):
+    preds, target = batches(task, kind, "maps", -1, 1)[0]
+    metric = getattr(segiou, f"{TASKS[task]}ConfusionMatrix")(**SIZES[task], validate_args=False)
     each, whole = metric.counted(preds, target, per_image=True), metric.counted(preds, target)
-    assert each.counts.shape == (2, 3, 3)
+    assert each.counts.shape == (2, *metric.confmat.shape)
     assert torch.equal(each.counts.sum(0), whole.counts)
     assert torch.equal(each.errors, whole.errors)
+    assert whole.errors.tolist()[:4] == [0, int((target == -1).sum()), 0, 0]
+    assert metric.errors.shape == whole.errors.shape
 
 
 def test_a_compiled_step_takes_them():

@@ -65,7 +65,7 @@ class TaskMetric(ConfusionMatrixMetric):
         if answers_at_once(logits):
             counts, errors = read(True if logits else None)
         else:
-            counts, errors = map(torch.where, (logits, logits), read(True), read(None))
+            counts, errors = (torch.where(logits, a, b) for a, b in zip(read(True), read(None), strict=True))
         told = counts[..., :-1, :].sum() > errors[NAN]  # a batch without a valid score could be either
         return Counted(counts, torch.cat([errors, torch.stack([told & ~logits, logits])]))
 
