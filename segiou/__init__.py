@@ -10,6 +10,7 @@ tensor(nan)
 The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in ``segiou.functional``.
 """
 
+from segiou.bootstrap import ConfidenceInterval, PairedComparison
 from segiou.classification import (
     BinaryConfusionMatrix,
     BinaryJaccardIndex,
@@ -20,6 +21,8 @@ from segiou.classification import (
     MultilabelConfusionMatrix,
     MultilabelJaccardIndex,
 )
+from segiou.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
+from segiou.instances import InstanceIoU
 from segiou.metrics import (
     CohenKappa,
     Dice,
@@ -40,10 +43,15 @@ __all__ = [
     "BinaryConfusionMatrix",
     "BinaryJaccardIndex",
     "CohenKappa",
+    "ConfidenceInterval",
     "ConfusionMatrix",
     "Dice",
     "FBeta",
     "FrequencyWeightedIoU",
+    "Imagewise",
+    "ImagewiseDice",
+    "ImagewiseIoU",
+    "InstanceIoU",
     "JaccardIndex",
     "MatthewsCorrCoef",
     "MeanAccuracy",
@@ -52,6 +60,7 @@ __all__ = [
     "MulticlassJaccardIndex",
     "MultilabelConfusionMatrix",
     "MultilabelJaccardIndex",
+    "PairedComparison",
     "PixelAccuracy",
     "Precision",
     "Recall",

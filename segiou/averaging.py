@@ -111,12 +111,16 @@ class Score:
 
     def __call__(self, areas: Areas, how: Averaging) -> Tensor:
         """The value for areas ``(..., C)``, for multilabel ``(..., L, 2)``; float32."""
+        return self.unrounded(areas, how).float()
+
+    def unrounded(self, areas: Areas, how: Averaging) -> Tensor:
+        """The value in float64, as a sum over images needs it."""
         if self.of_matrix:
             scores = self.formula(floating(areas))
             scores = scores.masked_fill(scores.isnan(), how.fill)
-            return (scores[..., how.kept(scores.shape[-1])].nanmean(-1) if how.task == "multilabel" else scores).float()
+            return scores[..., how.kept(scores.shape[-1])].nanmean(-1) if how.task == "multilabel" else scores
         how = replace(how, average=how.average or self.average, exclude=self.left_out(how))
-        return how.reduce(self.formula, how.scored(areas)).float()
+        return how.reduce(self.formula, how.scored(areas))
 
     def left_out(self, how: Averaging) -> tuple[int, ...]:
         """The classes that are not in the average; by default the background of a binary task."""

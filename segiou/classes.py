@@ -43,6 +43,10 @@ class Classes:
         """The class ids of each group."""
         return [list(ids) for ids in (self.groups or {}).values()]
 
+    def place(self, name: int | str) -> int:
+        """The id of a class that is given by id or by name. Raises ValueError or TypeError."""
+        return _places("sizes", name, self.names, "classes")[0]
+
     def require_partition(self, who: str) -> None:
         """Raise where a class that is not ignored is in several groups, or in none."""
         if self.groups is None:

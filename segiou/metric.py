@@ -59,7 +59,6 @@ class ConfusionMatrixMetric(SummedStates):
     plot_lower_bound = 0.0
     plot_upper_bound = 1.0
     plot_legend_name = "Class"
-    __jit_unused_properties__: ClassVar[list[str]] = [*SummedStates.__jit_unused_properties__, "confmat", "class_names"]
     __jit_ignored_attributes__: ClassVar[list[str]] = ["device", "rules", "classes", "averaging", "score"]
 
     not_applicable: ClassVar[tuple[str, ...]] = ()  # arguments that have no meaning for a subclass
@@ -130,6 +129,16 @@ class ConfusionMatrixMetric(SummedStates):
     def value_of(self, counts: Tensor) -> Any:
         """The metric's value for counts of shape ``(C + 1, C + 1)``, for multilabel ``(L, 3, 3)``."""
         return self.value_of_areas(self.areas(counts))
+
+    @property
+    def has_areas(self) -> bool:
+        """Whether the value follows from areas, and not from the matrix alone."""
+        return type(self).value_of_areas is not ConfusionMatrixMetric.value_of_areas
+
+    @property
+    def key(self) -> str:
+        """The name in logs."""
+        return type(self).__name__
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -222,6 +231,11 @@ class ScoreMetric(ConfusionMatrixMetric):
     """A metric whose value is one ``Score``; see ``segiou.metric.ConfusionMatrixMetric`` for the arguments."""
 
     score: Score
+
+    @property
+    def key(self) -> str:
+        """The name in logs, such as "mIoU"."""
+        return self.score.key
 
     def value_of_areas(self, areas: Areas) -> Tensor:
         """The score: a float32 scalar, or one for each class with ``average="none"``."""

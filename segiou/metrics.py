@@ -103,6 +103,11 @@ class FBeta(ScoreMetric):
     def __init__(self, num_classes: int | None = None, *, beta: float = 1.0, **kwargs: Any) -> None:
         super().__init__(num_classes, **kwargs)
         self.score = _fbeta(beta)
+        self.beta = float(beta)
+
+    def extra_repr(self) -> str:
+        """The arguments, and ``beta``."""
+        return f"{super().extra_repr()}, beta={self.beta}"
 
 
 def _fbeta(beta: float) -> Score:

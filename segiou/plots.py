@@ -1,6 +1,6 @@
 """Drawing: bars of scores per class, and confusion matrices as heat maps. Needs matplotlib."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -47,6 +47,23 @@ def bars(
     ax.set_ylim(len(values) - 0.5, -0.5)
     ax.set_xlim(min(0.0, *values) if any(v < 0 for v in values) else 0.0, 1.08)
     ax.set_xlabel("IoU" if label == "mIoU" else label)
+    ax.spines[["top", "right"]].set_visible(False)
+    return fig, ax
+
+
+def intervals(found: Mapping[str, Sequence[float]], label: str, ax: Any) -> Any:
+    """Scores as points with their intervals as whiskers: (value, low, high) by name."""
+    fig, ax = (None, ax) if ax is not None else figure(6.4, 1.2 + 0.3 * len(found))
+    for row, (value, low, high) in enumerate(found.values()):
+        ax.plot([low, high], [row, row], color="#9ecae9", linewidth=5, solid_capstyle="butt")
+        ax.plot([value], [row], "o", color="#4c78a8")
+        text = "absent" if value != value else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+        ax.annotate(text, (1.02, row), xycoords=("axes fraction", "data"), va="center", size=8)
+    ax.set_yticks(range(len(found)), [_literal(name) for name in found], size=8)
+    ax.set_ylim(len(found) - 0.5, -0.5)
+    ax.set_xlabel(label)
+    ax.grid(axis="x", color="#dddddd")
+    ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     return fig, ax
 

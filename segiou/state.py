@@ -28,7 +28,7 @@ OTHER_CONFIGURATION = (
 
 
 class SummedStates(Metric):
-    """A metric whose states are all int64 and "sum"-reduced; a subclass says what a batch adds to them.
+    """A metric whose states are int64 sums, or kept rows; a subclass says what a batch adds to them.
 
     Equal configurations must give equal state names and different ones different names: MetricCollection
     shares the states of metrics by them, and a checkpoint is held to them.
@@ -37,27 +37,39 @@ class SummedStates(Metric):
     is_differentiable = False
     full_state_update = False
 
+    _rows: dict[str, tuple[tuple[int, ...], torch.dtype]] = {}  # noqa: RUF012  # replaced, never changed
     _captured: bool = False  # by a CUDA graph, which adds to the very tensors that it has seen
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Keep the properties of a subclass from torch.jit, which would compile them."""
+        super().__init_subclass__(**kwargs)
+        own = [name for name, value in vars(cls).items() if isinstance(value, property)]
+        cls.__jit_unused_properties__ = [*cls.__jit_unused_properties__, *own]
 
     def clone(self) -> "Self":
         """A copy with a state of its own."""
         return deepcopy(self)
 
-    def batch_states(self, preds: Any, target: Any) -> dict[str, Tensor]:
-        """What one batch adds to each state. Raises on bad input, and changes nothing."""
+    def batch_states(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """What one batch adds to each state: a tensor, or a list of rows. Raises on bad input, and changes nothing."""
         raise NotImplementedError
 
-    def update(self, preds: Any, target: Any) -> None:
+    def add_rows(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+        """Add a state that keeps rows: a list of tensors ``(n, *shape)``, gathered from all processes by ``sync``."""
+        self.add_state(name, [], "cat")
+        self._rows = {**self._rows, name: (shape, dtype)}
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
         """Count one batch."""
         self._require_unsynced()
-        self._add(self.batch_states(preds, target))
+        self._add(self.batch_states(*args, **kwargs))
 
     @torch.jit.unused
     @uncompiled
-    def forward(self, preds: Any, target: Any) -> Any:
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Count one batch and return its value alone; the batch is counted once."""
         self._require_unsynced()
-        batch = self.batch_states(preds, target)
+        batch = self.batch_states(*args, **kwargs)
         kept, updates = self._copy_of_references(), self._update_count
         try:
             self._set(batch)
@@ -74,16 +86,21 @@ class SummedStates(Metric):
         if self._is_synced:
             raise TorchMetricsUserError(f"the metric is synced and unsync would drop {what}: call unsync() first")
 
-    def _copy_of_references(self) -> dict[str, Tensor]:
+    def _copy_of_references(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._defaults}
 
-    def _set(self, states: dict[str, Tensor]) -> None:
+    def _sums(self) -> dict[str, Tensor]:
+        return {name: getattr(self, name) for name in self._defaults if name not in self._rows}
+
+    def _set(self, states: dict[str, Any]) -> None:
         for name, state in states.items():
             setattr(self, name, state)
 
-    def _add(self, batch: dict[str, Tensor]) -> None:
-        # not in place: the members of a MetricCollection share their tensors, and each is given every batch
-        if any(added.is_cuda for added in batch.values()) and torch.cuda.is_current_stream_capturing():
+    def _add(self, batch: dict[str, Any]) -> None:
+        # not in place: the members of a MetricCollection share their states, and each is given every batch
+        if any(batch[name].is_cuda for name in self._sums()) and torch.cuda.is_current_stream_capturing():
+            if self._rows:
+                raise RuntimeError(f"{type(self).__name__} keeps rows here and cannot be captured in a CUDA graph")
             self._captured = True
         for name, added in batch.items():
             state = getattr(self, name)
@@ -91,10 +108,12 @@ class SummedStates(Metric):
 
     def reset(self) -> None:
         """Forget all batches."""
-        states = self._copy_of_references()
+        sums = self._sums()
+        for name in self._rows:
+            setattr(self, name, [])  # torchmetrics would clear the very list, which others may share
         super().reset()
         if self._captured:
-            self._set({name: state.zero_() for name, state in states.items()})
+            self._set({name: state.zero_() for name, state in sums.items()})
 
     def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
         """Add the states of a metric of equal configuration, or of its ``metric_state``.
@@ -119,15 +138,23 @@ class SummedStates(Metric):
     def _sync_dist(
         self, dist_sync_fn: Callable[..., Any] = gather_all_tensors, process_group: Any | None = None
     ) -> None:
-        """Sum all states over the processes by one all-reduce; a user's own ``dist_sync_fn`` goes to torchmetrics."""
+        """Sum over the processes by one all-reduce, gather rows; a user's ``dist_sync_fn`` goes to torchmetrics."""
+        for name in self._rows:
+            setattr(self, name, [self._stacked(name)])
         if dist_sync_fn is not gather_all_tensors:
             super()._sync_dist(dist_sync_fn, process_group)
             return
-        states = self._copy_of_references()
-        buffer = torch.cat([state.flatten() for state in states.values()])  # a copy: other metrics may share the states
-        torch.distributed.all_reduce(buffer, group=process_group or self.process_group)
-        parts = torch.split(buffer, [state.numel() for state in states.values()])
-        self._set({name: part.view_as(state) for (name, state), part in zip(states.items(), parts, strict=True)})
+        group = process_group or self.process_group
+        all_reduce_together([self], group)
+        for name in self._rows:
+            setattr(self, name, gather_all_tensors(self._stacked(name), group))
+
+    def _stacked(self, name: str) -> Tensor:
+        """The rows of a state as one tensor."""
+        state = getattr(self, name)
+        shape, dtype = self._rows[name]
+        rows = state if isinstance(state, Tensor) else torch.cat(state) if state else None
+        return torch.empty((0, *shape), dtype=dtype, device=self.device) if rows is None else rows
 
     @contextmanager
     def sync_context(self, *args: Any, should_unsync: bool = True, **kwargs: Any) -> Generator[None, None, None]:
@@ -161,10 +188,11 @@ class SummedStates(Metric):
     ) -> "SummedStates":
         """Move the states as ``fn`` does, and never cast them: counts stay integers, and the defaults zeros."""
         super()._apply(fn, exclude_state=[*exclude_state, *self._defaults])
-        for name, default in self._defaults.items():
-            assert isinstance(default, Tensor)
-            self._defaults[name] = torch.zeros_like(_moved(fn, default))
-            setattr(self, name, _moved(fn, getattr(self, name)))
+        for name, state in self._copy_of_references().items():
+            default = self._defaults[name]
+            if isinstance(default, Tensor):
+                self._defaults[name] = torch.zeros_like(_moved(fn, default))
+            setattr(self, name, _moved(fn, state) if isinstance(state, Tensor) else [_moved(fn, row) for row in state])
         return self
 
     def _load_from_state_dict(
@@ -187,7 +215,9 @@ class SummedStates(Metric):
         for name in self._defaults:
             state = state_dict.pop(prefix + name, None)
             if state is not None and not problems:
-                setattr(self, name, state.detach().to(self.device, copy=True))
+                several = [state] if isinstance(state, Tensor) else state
+                copied = [part.detach().to(self.device, copy=True) for part in several]
+                setattr(self, name, copied if name in self._rows else copied[0])
                 self._computed = None
                 self._update_count = max(self._update_count, 1)  # there is something to compute
         args = (local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
@@ -202,6 +232,12 @@ class SummedStates(Metric):
 
     def _misfit(self, name: str, state: Any) -> str | None:
         """Why a state does not fit, or None."""
+        if name in self._rows:
+            shape, dtype = self._rows[name]
+            rows = [state] if isinstance(state, Tensor) else state
+            fits = all(row.dtype == dtype and tuple(row.shape[1:]) == shape for row in rows)
+            wanted = f"tensors (n, {', '.join(map(str, shape))}) of {dtype}"
+            return None if fits else f"state {name!r} must be {wanted}: {OTHER_CONFIGURATION}"
         shape = tuple(getattr(self, name).shape)
         if not isinstance(state, Tensor):
             return f"state {name!r} must be a tensor, got a {type(state).__name__}"
@@ -209,6 +245,16 @@ class SummedStates(Metric):
             return None
         got = f"{state.dtype} of shape {tuple(state.shape)}"
         return f"state {name!r} must be int64 of shape {shape}, got {got}: {OTHER_CONFIGURATION}"
+
+
+def all_reduce_together(metrics: "Sequence[SummedStates]", group: Any | None = None) -> None:
+    """Sum the states of several metrics over the processes by one all-reduce; their rows stay local."""
+    states = [(metric, name, state) for metric in metrics for name, state in metric._sums().items()]
+    buffer = torch.cat([state.flatten() for _, _, state in states])  # a copy: other metrics may share the states
+    torch.distributed.all_reduce(buffer, group=group)
+    parts = torch.split(buffer, [state.numel() for _, _, state in states])
+    for (metric, name, state), part in zip(states, parts, strict=True):
+        setattr(metric, name, part.view_as(state))
 
 
 def _moved(fn: Callable[[Tensor], Tensor], state: Tensor) -> Tensor:

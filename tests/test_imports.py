@@ -20,10 +20,10 @@ before = set(sys.modules)
 print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 """
 LAYERS = [
-    {"segiou.compiling", "segiou.formulas", "segiou.counting.rules", "segiou.plots"},
+    {"segiou.compiling", "segiou.formulas", "segiou.counting.rules", "segiou.plots", "segiou.resampling"},
     {"segiou.averaging", "segiou.classes", "segiou.counting.inputs"},
     {"segiou.counting.eager", "segiou.counting.upsample", "segiou.counting.triton_kernels"},
-    {"segiou.counting.cuda"},
+    {"segiou.counting.cuda", "segiou.counting.predicted"},
     {
         "segiou.counting.cpu.geometry",
         "segiou.counting.cpu.resizing",
@@ -50,9 +50,10 @@ LAYERS = [
     {"segiou.state"},
     {"segiou.metric"},
     {"segiou.metrics"},
-    {"segiou.classification.tasks"},
-    {"segiou.classification.jaccard", "segiou.classification.confusion_matrix"},
+    {"segiou.classification.tasks", "segiou.images", "segiou.instances"},
+    {"segiou.classification.confusion_matrix", "segiou.classification.jaccard"},
     {"segiou.classification"},
+    {"segiou.bootstrap", "segiou.imagewise"},
     {"segiou", "segiou.functional", "segiou.padding", "segiou.publishing"},
     {"segiou.lightning"},
 ]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import segiou
-from tests.test_metrics import TASKS, batch, every_pair
+from tests.test_metrics import METRICS, arguments_of, batch, build, every_task
 
 
 @pytest.fixture(autouse=True)
@@ -14,9 +14,9 @@ def _closed():
     plt.close("all")
 
 
-@every_pair
+@every_task(METRICS)
 def test_every_metric_plots_its_state_and_a_given_value(metric, task, tmp_path):
-    m = metric(**TASKS[task])
+    m = build(metric, **arguments_of(metric, task))
     value = m(*batch(task))
     for given in (None, value):
         fig, ax = m.plot(given)

@@ -50,9 +50,9 @@ def batches(preds: Any, target: Any, rules: Rules) -> Iterator[Batch]:
         if sizes[0] != sizes[1]:
             raise ValueError(f"preds and target must list as many images, got {sizes[0]} and {sizes[1]}")
         for image, labels in zip(preds, target, strict=True):
-            yield _batch(_tensor("preds", image).unsqueeze(0), _tensor("target", labels).unsqueeze(0), rules)
+            yield _batch(tensor("preds", image).unsqueeze(0), tensor("target", labels).unsqueeze(0), rules)
     else:
-        yield _batch(_tensor("preds", preds), _tensor("target", target), rules)
+        yield _batch(tensor("preds", preds), tensor("target", target), rules)
 
 
 def unwrapped(preds: Any) -> Any:
@@ -70,7 +70,7 @@ def unwrapped(preds: Any) -> Any:
     )
 
 
-def _tensor(name: str, value: Any) -> Tensor:
+def tensor(name: str, value: Any) -> Tensor:
     """A tensor that shares the memory of ``value`` where it can."""
     if isinstance(value, Tensor):
         if value.layout != torch.strided or value.is_nested:

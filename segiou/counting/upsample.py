@@ -12,14 +12,15 @@ from segiou.counting.rules import Rules
 
 def image_by_image(count: Callable[[Batch], Counted], batch: Batch, rules: Rules, each: bool) -> Counted:
     """Interpolate and ``count`` one item of axis 0 at a time, so that memory stays that of one image's scores."""
-    parts = [count(item) for item in _items(batch, rules)] if batch.target.numel() else []
+    parts = [count(item) for item in items(batch, rules)] if batch.target.numel() else []
     if not parts:
         return _nothing(batch.target, rules, each)
     counts, errors = (torch.stack(values) for values in zip(*parts, strict=True))
     return Counted(counts if each else counts.sum(0), errors.sum(0))
 
 
-def _items(batch: Batch, rules: Rules) -> Iterator[Batch]:
+def items(batch: Batch, rules: Rules) -> Iterator[Batch]:
+    """The items of axis 0 one by one, their scores interpolated to the target's size."""
     size = batch.target.shape[-2:]
     for preds, target in zip(torch.split(batch.preds, 1), torch.split(batch.target, 1), strict=True):
         # a reshape to the same shape may give the item another stride, which torch takes for another layout

@@ -1,0 +1,187 @@
+"""IoU in which every instance of a class weighs the same, however large it is."""
+
+import hashlib
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segiou import formulas
+from segiou.averaging import Score
+from segiou.compiling import uncompiled
+from segiou.counting.inputs import batches, tensor
+from segiou.counting.predicted import predicted
+from segiou.formulas import Areas
+from segiou.metric import ScoreMetric
+from segiou.state import SummedStates
+
+UNIT = 2.0**36  # shares of instances are summed as integers of this fraction: in any order, and exactly
+
+
+class InstanceIoU(ScoreMetric):
+    """Instance-weighted IoU, "iIoU": iTP / (iTP + FP + iFN), averaged over the classes that have instances.
+
+    The pixels of an instance weigh the average size of an instance of its class over its own size, so that a
+    small car counts as much as a large one. False alarms have no instance, and weigh 1. With ``groups`` a pixel
+    is right where the group is (Cityscapes' categories); the groups must hold each class at most once.
+
+    Args:
+        num_classes: the number of classes.
+        sizes: the average size of an instance in pixels by class name or id, for the classes that have
+            instances; None takes the averages of the data, and the classes of which an instance was seen.
+        first_id: values of the instance map below it are no instance: 1000 for Cityscapes' instanceIds, where
+            smaller ones are classes and crowds.
+        kwargs: see ``segiou.metric.ConfusionMatrixMetric``; the task is "multiclass".
+
+    Finding instances makes an accelerator wait. Source: Cordts et al. 2016, "The Cityscapes Dataset for Semantic
+    Urban Scene Understanding", section 4.1.
+
+    Raises:
+        ValueError: sizes of unknown classes or that are no positive numbers, groups that overlap, another task.
+
+    >>> import torch
+    >>> from segiou import InstanceIoU
+    >>> target = torch.tensor([[0, 1, 1, 1, 1, 1, 0, 0]])
+    >>> instances = torch.tensor([[0, 1, 1, 1, 1, 2, 0, 0]])
+    >>> preds = torch.tensor([[0, 1, 1, 1, 1, 0, 0, 0]])
+    >>> metric = InstanceIoU(num_classes=2)
+    >>> metric.update(preds, target, instances)
+    >>> metric.compute()
+    tensor(0.5000)
+    """
+
+    score = Score("iIoU", formulas.iou)
+
+    def __init__(
+        self,
+        num_classes: int | None = None,
+        *,
+        sizes: Mapping[str | int, float] | None = None,
+        first_id: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(num_classes, **kwargs)
+        if self.rules.task != "multiclass":
+            raise ValueError(f'InstanceIoU is of task="multiclass", got task={self.rules.task!r}')
+        every = [c for ids in self.classes.members for c in ids]
+        if len(every) != len(set(every)):
+            raise ValueError("InstanceIoU needs groups that hold each class at most once")
+        self.sizes = None if sizes is None else {self.classes.place(name): _size(s) for name, s in sizes.items()}
+        self.first_id = int(first_id)
+        settings = repr((self.first_id, self.classes.members))
+        self._instances_name = f"instances_{hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()}"
+        shape = (3, self.rules.num_classes)
+        self.add_state(self._instances_name, torch.zeros(shape, dtype=torch.int64), "sum")
+
+    @property
+    def has_areas(self) -> bool:
+        """Its areas are those of instances, and do not follow from a matrix."""
+        return False
+
+    @property
+    def instances(self) -> Tensor:
+        """For each class, int64 ``(3, C)``: the sum of the right shares in 2^-36, instances, and their pixels."""
+        state: Tensor = getattr(self, self._instances_name)
+        return state
+
+    def update(self, preds: Any, target: Any, instances: Any) -> None:  # type: ignore[override]
+        """Count one batch.
+
+        Args:
+            preds: as ``MeanIoU.update`` takes them.
+            target: integer labels ``(N, ...)``.
+            instances: integers of the target's shape; pixels of one image with the same value and class
+                are one instance, values below ``first_id`` are none. A list where the target is one.
+
+        Raises:
+            ValueError: input that does not fit.
+            TypeError: input that is no tensor or array of integers.
+        """
+        SummedStates.update(self, preds, target, instances)
+
+    def batch_states(  # type: ignore[override]
+        self, preds: Any, target: Any, instances: Any
+    ) -> dict[str, Tensor]:
+        """The counts of one batch, its errors, and what it holds of instances."""
+        several = isinstance(target, list | tuple)
+        maps = [tensor("instances", part) for part in (instances if several else [instances])]
+        found = list(batches(preds, target, self.rules))
+        wanted = [batch.target.shape[1:] if several else batch.target.shape for batch in found]
+        if [part.shape for part in maps] != wanted or any(part.is_floating_point() for part in maps):
+            raise ValueError(
+                f"instances must be integers of the shape of target, {[tuple(shape) for shape in wanted]}, got "
+                f"{[(tuple(part.shape), str(part.dtype)) for part in maps]}"
+            )
+        states = super().batch_states(preds, target)
+        total = torch.zeros_like(self.instances)
+        for batch, part in zip(found, maps, strict=True):
+            images = part.unsqueeze(0) if several else part
+            for labels, truth, ids in zip(predicted(batch, self.rules), batch.target, images, strict=True):
+                total += self._of_image(labels, truth, ids.to(truth.device))
+        return {**states, self._instances_name: total}
+
+    def _of_image(self, labels: Tensor, target: Tensor, ids: Tensor) -> Tensor:
+        """Right shares, instances and pixels for each class, of one image."""
+        classes = self.rules.num_classes
+        ids, target, labels = ids.long(), target.long(), labels.long()
+        counted = (ids >= self.first_id) & (target >= 0) & (target < classes)
+        for value in self.rules.ignore_index:
+            counted &= target != value
+        target, labels = target[counted], labels[counted]
+        names = torch.stack([ids[counted], target])
+        (_, of), index = torch.unique(names, dim=1, return_inverse=True)
+        right = self._merged(labels) == self._merged(target)
+        size = torch.bincount(index, minlength=len(of))
+        share = torch.bincount(index[right], minlength=len(of)) / size.double()
+        rows = torch.stack([(share * UNIT).round().long(), torch.ones_like(size), size])
+        return rows.new_zeros(3, classes).index_add_(1, of, rows)
+
+    def _merged(self, labels: Tensor) -> Tensor:
+        """Labels of which those of one group are equal; a label outside the classes is equal to none inside."""
+        classes = self.rules.num_classes
+        first = list(range(classes + 1))
+        for ids in self.classes.members:
+            for c in ids:
+                first[c] = ids[0]
+        outside = (labels < 0) | (labels >= classes)
+        return torch.tensor(first, device=labels.device)[labels.masked_fill(outside, classes)]
+
+    @uncompiled
+    def compute(self) -> Tensor:
+        """The average of the classes that have instances, float32; nan where none has."""
+        self.check(self.errors)
+        return self.score(self._weighted(self.confmat, self.instances), self.averaging)
+
+    def _weighted(self, counts: Tensor, instances: Tensor) -> Areas:
+        """Areas in which each pixel of an instance has its weight; of classes without instances nothing."""
+        shares, number, pixels = formulas.floating(Areas(*instances))
+        average = (pixels / number).nan_to_num(0)
+        if self.sizes is not None:
+            average = torch.tensor([self.sizes.get(c, 0.0) for c in range(len(number))]).to(average)
+        members = self.classes.members or [[c] for c in range(len(number))]
+        right, whole = (
+            torch.stack([part[ids].sum() for ids in members]) for part in (shares / UNIT * average, number * average)
+        )
+        plain = formulas.floating(self.areas(counts))
+        has = torch.stack([average[ids].sum() > 0 for ids in members])
+        false_alarms = (plain.predicted - plain.intersection).masked_fill(~has, 0)
+        return Areas(right, right + false_alarms, whole)
+
+    def plot(self, val: Any = None, ax: Any = None) -> Any:
+        """Plot the score of each class or group as bars, or values over time; see ``MeanIoU.plot``."""
+        if val is not None:
+            return super().plot(val, ax)
+        synced = self._is_synced
+        with self.sync_context(should_sync=self._to_sync and not synced, should_unsync=not synced):
+            self.check(self.errors)
+            areas = self._weighted(self.confmat, self.instances)
+        value = self.score(areas, self.averaging)
+        return self._bars(self.score.per_class(areas, self.averaging), None if value.ndim else float(value), ax)
+
+
+def _size(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < float("inf"):
+        raise ValueError(f"sizes must hold positive numbers of pixels, got {value!r}")
+    return float(value)
