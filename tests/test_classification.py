@@ -408,7 +408,7 @@ def test_labels_that_are_not_whole_are_cut_off_there_and_raise_here():
 @pytest.mark.parametrize("task", ["binary", "multilabel"])
 def test_scores_of_ignored_pixels_say_nothing(task, dtype):
     """As torchmetrics has it for binary; for multilabel it takes the whole batch for logits."""
-    scores, target = PROBABILITIES.clone(), TARGET.to(dtype)
+    scores, target = PROBABILITIES.clone(), TARGET.to(dtype, copy=True)
     scores[0, 3], target[0, 3] = -1, 255
     own = getattr(functional, f"{task}_confusion_matrix")
     sizes = [] if task == "binary" else [4]
@@ -474,6 +474,22 @@ def test_counts_of_single_images_are_read_by_the_same_rule(task, kind):
     assert torch.equal(each.errors, whole.errors)
     assert whole.errors.tolist()[:4] == [0, int((target == -1).sum()), 0, 0]
     assert metric.errors.shape == whole.errors.shape
+
+
+def test_single_images_are_scored_and_mixtures_found_there_too():
+    mean = segiou.Imagewise(segiou.BinaryJaccardIndex())
+    mean.update(SCORES, TARGET)
+    assert mean.compute() == theirs.BinaryJaccardIndex()(SCORES, TARGET)
+    mean.update(PROBABILITIES, TARGET)
+    with pytest.raises(ValueError, match=f"^{re.escape(MIXED.format(ONE, ONE))}$"):
+        mean.compute()
+
+
+def test_a_metric_shows_its_arguments():
+    assert repr(segiou.JaccardIndex(3)) == "MulticlassJaccardIndex(num_classes=3, average='macro')"
+    told, asked = segiou.BinaryConfusionMatrix(from_logits=False), segiou.BinaryConfusionMatrix()
+    assert repr(told) == "BinaryConfusionMatrix(task='binary')"
+    assert repr(asked) == "BinaryConfusionMatrix(task='binary', from_logits=None)"
 
 
 def test_a_compiled_step_takes_them():

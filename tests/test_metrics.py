@@ -165,7 +165,10 @@ def test_arrays_lists_and_model_outputs_are_taken_as_they_are(metric, task):
 
     for form in (preds.numpy(), {"out": preds, "aux": None}, {"logits": preds}, Output()):
         assert same(
-            build(metric, **arguments_of(metric, task))(form, target.numpy() if isinstance(form, np.ndarray) else target), expected
+            build(metric, **arguments_of(metric, task))(
+                form, target.numpy() if isinstance(form, np.ndarray) else target
+            ),
+            expected,
         )
     assert same(build(metric, **arguments_of(metric, task))(list(preds), list(target)), expected)
     assert same(build(metric, **arguments_of(metric, task))(preds.requires_grad_(), target), expected)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import segiou
-from tests.test_metrics import METRICS, arguments_of, batch, build, every_task
+from tests.test_metrics import COUNTING, arguments_of, batch, every_task
 
 
 @pytest.fixture(autouse=True)
@@ -14,9 +14,9 @@ def _closed():
     plt.close("all")
 
 
-@every_task(METRICS)
+@every_task(COUNTING)
 def test_every_metric_plots_its_state_and_a_given_value(metric, task, tmp_path):
-    m = build(metric, **arguments_of(metric, task))
+    m = metric(**arguments_of(metric, task))
     value = m(*batch(task))
     for given in (None, value):
         fig, ax = m.plot(given)

@@ -49,6 +49,10 @@ class TaskMetric(ConfusionMatrixMetric):
         if self.by_values:
             self.add_state("errors", torch.zeros(6, dtype=torch.int64), "sum")
 
+    def extra_repr(self) -> str:
+        """The arguments that are not the default, and whether scores are read by their values."""
+        return super().extra_repr() + ", from_logits=None" * self.by_values
+
     def counted(self, preds: Any, target: Any, per_image: bool = False) -> Counted:
         """The counts of a batch, which is read by its values where nothing says what its scores are."""
         if not self.by_values:
