@@ -445,7 +445,7 @@ def test_on_an_accelerator_a_batch_is_counted_both_ways_and_the_right_one_is_kep
 
 
 def test_one_score_among_many_slices_says_what_the_batch_is(monkeypatch):
-    monkeypatch.setattr(tasks, "CHUNK", 8)
+    monkeypatch.setattr(tasks, "SLICE", 8)
     target = torch.zeros(5, 2, 3, dtype=torch.int64)
     for place in range(5):
         scores = torch.full((5, 2, 3), 0.2)

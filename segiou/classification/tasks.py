@@ -8,9 +8,12 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from segiou.counting import Counted, Rules, count
-from segiou.counting.eager import CHUNK, signed
+from segiou.counting.eager import signed
 from segiou.counting.inputs import NAN, batches
 from segiou.metric import ConfusionMatrixMetric
+
+SLICE = 1 << 16
+"""About as many pixels are looked at together; logits mostly show in the first."""
 
 MIXED_TEXT = (
     "scores must be all probabilities or all logits, got {probabilities} with scores between 0 and 1 only and "
@@ -70,8 +73,8 @@ class TaskMetric(ConfusionMatrixMetric):
             counts, errors = read(True if logits else None)
         else:
             counts, errors = (torch.where(logits, a, b) for a, b in zip(read(True), read(None), strict=True))
-        told = counts[..., :-1, :].sum() > errors[NAN]  # a batch without a valid score could be either
-        return Counted(counts, torch.cat([errors, torch.stack([told & ~logits, logits])]))
+        seen = counts[..., :-1, :].sum() > errors[NAN]  # a batch without a valid score could be either
+        return Counted(counts, torch.cat([errors, torch.stack([seen & ~logits, logits])]))
 
     def check(self, errors: Tensor) -> None:
         """Raise for bad labels, and for probabilities in one batch and logits in another."""
@@ -91,7 +94,7 @@ def has_logits(scores: Tensor, target: Tensor, rules: Rules) -> Tensor:
     """Whether a pixel that counts has a score outside 0 to 1, a bool on the device of the scores; nan is none."""
     if not answers_at_once(scores):
         return _outside(scores, target, rules).any()
-    step = max(1, CHUNK // max(1, target[:1].numel()))
+    step = max(1, SLICE // max(1, target[:1].numel()))
     parts = (slice(start, start + step) for start in range(0, len(target), step))
     found = any(not _within(scores[part]) and bool(_outside(scores[part], target[part], rules).any()) for part in parts)
     return torch.tensor(found, device="cpu")
