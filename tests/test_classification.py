@@ -444,6 +444,26 @@ def test_on_an_accelerator_a_batch_is_counted_both_ways_and_the_right_one_is_kep
         assert own.errors[4:].tolist() == {"labels": [0, 0], "probabilities": [2, 0], "logits": [0, 2]}[kind]
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_update_does_not_wait_for_a_gpu(task, kind):
+    own = getattr(segiou, f"{TASKS[task]}ConfusionMatrix")(**SIZES[task], ignore_index=-1)
+    on_device = own.clone().cuda()
+    first, second = batches(task, kind, "maps", -1)
+    on_gpu = [x.cuda() for x in second]
+    on_device.update(*(x.cuda() for x in first))  # compiles the kernels
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        on_device.update(*on_gpu)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    own.update(*first)
+    own.update(*second)
+    assert torch.equal(on_device.compute().cpu(), own.compute())
+    assert torch.equal(on_device.errors.cpu(), own.errors)
+
+
 def test_one_score_among_many_slices_says_what_the_batch_is(monkeypatch):
     monkeypatch.setattr(tasks, "SLICE", 8)
     target = torch.zeros(5, 2, 3, dtype=torch.int64)
