@@ -514,5 +514,6 @@ def test_a_metric_shows_its_arguments():
 
 def test_a_compiled_step_takes_them():
     preds, target = batches("binary", "logits", "maps", None, 1)[0]
-    step = torch.compile(lambda p, t: functional.jaccard_index(p, t, "binary"), backend="eager")
-    require_same(step(preds, target), theirs.BinaryJaccardIndex()(preds, target))
+    for name in ("jaccard_index", "confusion_matrix"):
+        step = torch.compile(lambda p, t, name=name: getattr(functional, name)(p, t, "binary"), backend="eager")
+        require_same(step(preds, target), getattr(their_wrappers, name)(preds, target, "binary"))

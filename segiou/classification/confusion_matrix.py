@@ -6,7 +6,6 @@ from torch import Tensor
 
 from segiou import formulas
 from segiou.classification.tasks import TaskMetric, arguments_of
-from segiou.compiling import uncompiled
 from segiou.counting import IgnoreIndex, Task
 
 Normalize = Literal["true", "pred", "all", "none"]
@@ -47,7 +46,6 @@ class ConfusionMatrix(TaskMetric):
     of_matrix = True
     higher_is_better = None  # type: ignore[assignment]  # torchmetrics allows None
 
-    @uncompiled
     def __init__(
         self,
         task: Task | int = "multiclass",

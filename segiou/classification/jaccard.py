@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 from segiou.averaging import Average
 from segiou.classification.tasks import TaskMetric, arguments_of
-from segiou.compiling import uncompiled
 from segiou.counting import IgnoreIndex, Task
 from segiou.counting.rules import number_in
 from segiou.metrics import MeanIoU
@@ -49,7 +48,6 @@ class JaccardIndex(TaskMetric, MeanIoU):
     tensor(0.5000)
     """
 
-    @uncompiled
     def __init__(
         self,
         task: Task | int = "multiclass",
