@@ -23,6 +23,7 @@ from segiou.classification import (
 )
 from segiou.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
 from segiou.instances import InstanceIoU
+from segiou.labels import LabelSet
 from segiou.metrics import (
     CohenKappa,
     Dice,
@@ -36,6 +37,7 @@ from segiou.metrics import (
     Recall,
     SegmentationMetrics,
 )
+from segiou.sweep import Sweep, ThresholdSweep
 
 __version__ = "0.1.0"
 
@@ -53,6 +55,7 @@ __all__ = [
     "ImagewiseIoU",
     "InstanceIoU",
     "JaccardIndex",
+    "LabelSet",
     "MatthewsCorrCoef",
     "MeanAccuracy",
     "MeanIoU",
@@ -65,4 +68,6 @@ __all__ = [
     "Precision",
     "Recall",
     "SegmentationMetrics",
+    "Sweep",
+    "ThresholdSweep",
 ]

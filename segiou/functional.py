@@ -14,12 +14,13 @@ from typing import Any
 
 from torch import Tensor
 
-from segiou import classification, metrics
+from segiou import classification, metrics, sweep
 from segiou.averaging import Average
 from segiou.classification.confusion_matrix import Normalize
 from segiou.compiling import uncompiled
 from segiou.counting import IgnoreIndex, Task
 from segiou.metric import ConfusionMatrixMetric
+from segiou.pixels import PixelMetric
 
 
 def mean_iou(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> Tensor:
@@ -76,6 +77,12 @@ def segmentation_metrics(preds: Any, target: Any, num_classes: int | None = None
     """Every score by its name; takes ``per_class`` and ``beta``. See ``segiou.SegmentationMetrics``."""
     values: dict[str, Tensor] = _value(metrics.SegmentationMetrics(num_classes, **kwargs), preds, target)
     return values
+
+
+def threshold_sweep(preds: Any, target: Any, **kwargs: Any) -> sweep.Sweep:
+    """Scores at many thresholds, and the best threshold; takes ``thresholds``. See ``segiou.ThresholdSweep``."""
+    value: sweep.Sweep = _value(sweep.ThresholdSweep(**kwargs), preds, target)
+    return value
 
 
 def jaccard_index(
@@ -217,5 +224,5 @@ def _score(metric: ConfusionMatrixMetric, preds: Any, target: Any) -> Tensor:
 
 
 @uncompiled
-def _value(metric: ConfusionMatrixMetric, preds: Any, target: Any) -> Any:
+def _value(metric: PixelMetric, preds: Any, target: Any) -> Any:
     return metric.checked_value(*metric.counted(preds, target))

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from segiou.formulas import Areas
-from segiou.metric import ConfusionMatrixMetric, here
+from segiou.metric import ConfusionMatrixMetric
+from segiou.pixels import here
 from segiou.state import SummedStates
 
 Ids = Sequence[int | str] | Tensor

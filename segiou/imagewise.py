@@ -101,6 +101,15 @@ class Imagewise(OfImages):
             self.add_state(self._sums_name, torch.zeros(2, width, dtype=torch.int64), "sum")
 
     @property
+    def takes_ids(self) -> bool:
+        """Whether ``update`` takes ids."""
+        return self.keep_images
+
+    def extra_repr(self) -> str:
+        """The metric, and the arguments."""
+        return f"{super().extra_repr()}, over={self.over!r}, worst={self.worst}, keep_images={self.keep_images}"
+
+    @property
     def key(self) -> str:
         """The name in logs, such as "mIoU_I", "mIoU_C" or "mIoU_C5" for the worst 5 percent."""
         worst = "" if self.worst is None else f"{self.worst:g}"

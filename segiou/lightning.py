@@ -6,21 +6,20 @@ are different classes: the monitor inherits from that of every one that is insta
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
 from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
 
 from segiou.counting.inputs import unwrapped
+from segiou.measures import Measures, synced
 from segiou.metric import ConfusionMatrixMetric
 from segiou.metrics import Dice, MeanIoU
 from segiou.padding import RealSamples
 from segiou.publishing import Result, publish, table
-
-Stage = Literal["train", "val", "test"]
-Outputs = Callable[[Any, Any], tuple[Any, Any]]
-STEPS: dict[Stage, str] = {"train": "training_step", "val": "validation_step", "test": "test_step"}
+from segiou.state import SummedStates
+from segiou.steps import STEPS, Outputs, Stage, returned
 
 
 def _callbacks() -> tuple[type, ...]:
@@ -45,6 +44,7 @@ class _Monitor:
         figure: bool | None = None,
         prog_bar: bool = True,
         drop_padding: bool = True,
+        metrics: Sequence[SummedStates] | Mapping[str, SummedStates] = (),
         **kwargs: Any,
     ) -> None:
         chosen = (stages,) if isinstance(stages, str) else tuple(stages)
@@ -64,10 +64,9 @@ class _Monitor:
         self.figure = figure if figure is not None else importlib.util.find_spec("matplotlib") is not None
         self.prog_bar = prog_bar
         self.drop_padding = drop_padding
-        self._empty = ConfusionMatrixMetric(
-            num_classes, ignore_index=ignore_index, class_names=class_names, **kwargs
-        )  # raises on bad arguments now, and is cloned for each epoch
-        self._counting: dict[str, list[ConfusionMatrixMetric]] = {}
+        counts = ConfusionMatrixMetric(num_classes, ignore_index=ignore_index, class_names=class_names, **kwargs)
+        self._empty = Measures.of(counts, metrics)  # raises on bad arguments now, and is copied for each epoch
+        self._counting: dict[str, list[Measures]] = {}
         self._real: dict[str, RealSamples] = {}
         self._results: dict[str, list[Result]] = {}
         self._logged: dict[str, float] = {}
@@ -136,7 +135,7 @@ class _Monitor:
             return
         loaders, sequential = _loaders(stage, trainer)
         copies = len(loaders) if sequential and stage != "train" else 1
-        self._counting[stage] = [self._empty.clone().to(pl_module.device) for _ in range(copies)]
+        self._counting[stage] = [self._empty.fresh(pl_module.device) for _ in range(copies)]
         # a resumed epoch numbers its batches on, while the loader may start anew
         self._real[stage] = RealSamples(stage, loaders, sequential and not resumed)
 
@@ -145,13 +144,14 @@ class _Monitor:
             return
         if isinstance(outputs, Mapping) and not outputs:
             return  # the step skipped this batch
-        if self.outputs:
-            preds, target = _extracted(self.outputs, stage, outputs, batch)
-        else:
-            preds, target = _preds_and_target(stage, outputs)
+        measures = self._counting[stage][loader]
+        preds, target, more = returned(stage, outputs, batch, self.outputs, measures.needed)
         if self.drop_padding:
-            preds, target = self._real[stage].of(unwrapped(preds), target, batch_idx, loader)
-        self._counting[stage][loader].update(preds, target)
+            cut = self._real[stage].kept(unwrapped(preds), target, batch_idx, loader)
+            if cut is not None:
+                preds, target = unwrapped(preds)[:cut], target[:cut]
+                more = {name: part[:cut] for name, part in more.items()}
+        measures.update(preds, target, more)
 
     def _log(self, stage: Stage, trainer: Any, pl_module: Any) -> None:
         """Log the values of each loader, equal on every rank."""
@@ -160,42 +160,47 @@ class _Monitor:
         # Computes what the module has logged with sync_dist. A progress bar on rank 0 may have done so already,
         # and our own all-reduce must come after it on every rank.
         seen = dict(trainer.callback_metrics)
-        metrics = self._counting.pop(stage)
+        loaders = self._counting.pop(stage)
         self._results[stage] = []
-        for index, metric in enumerate(metrics):
-            suffix = f"/dataloader_idx_{index}" if len(metrics) > 1 else ""
-            counts, errors = metric.synced()
-            metric.check(errors)
-            if not counts.any():
-                rank_zero_warn(
-                    f"nothing was counted for {stage}/mIoU{suffix} and {stage}/Dice{suffix}: {STEPS[stage]} returned "
-                    "None or {} for every batch, or no pixels",
-                    UserWarning,
-                )
-            result = Result(stage, suffix, counts, metric)
-            self._results[stage].append(result)
-            for score in (MeanIoU.score, Dice.score):
-                key = f"{stage}/{score.key}{suffix}"
-                value = score(metric.areas(counts), metric.averaging)
-                self._warn_of_twin(key, seen)
-                pl_module.log(
-                    key,
-                    value,
-                    prog_bar=self.prog_bar and score is MeanIoU.score,
-                    on_step=False,
-                    on_epoch=True,
-                    sync_dist=True,  # with rank_zero_only: the value is final, do not reduce it and do not warn
-                    rank_zero_only=True,
-                    add_dataloader_idx=False,
-                    batch_size=1,
-                )
-                self._logged[key] = float(value)
+        with synced(loaders):
+            for index, measures in enumerate(loaders):
+                suffix = f"/dataloader_idx_{index}" if len(loaders) > 1 else ""
+                self._log_loader(stage, suffix, measures, pl_module, seen)
+
+    def _log_loader(
+        self, stage: Stage, suffix: str, measures: Measures, pl_module: Any, seen: Mapping[str, Tensor]
+    ) -> None:
+        counts = measures.counts
+        counts.check(counts.errors)
+        if not counts.confmat.any():
+            rank_zero_warn(
+                f"nothing was counted for {stage}/mIoU{suffix} and {stage}/Dice{suffix}: {STEPS[stage]} returned "
+                "None or {} for every batch, or no pixels",
+                UserWarning,
+            )
+        own, other = measures.own_values(), measures.other_values()
+        self._results[stage].append(Result(stage, suffix, counts.confmat.clone(), counts, other))
+        for name, value in (own | other).items():
+            key = f"{stage}/{name}{suffix}"
+            self._warn_of_twin(key, seen)
+            pl_module.log(
+                key,
+                value,
+                prog_bar=self.prog_bar and name == MeanIoU.score.key,
+                on_step=False,
+                on_epoch=True,
+                sync_dist=True,  # with rank_zero_only: the value is final, do not reduce it and do not warn
+                rank_zero_only=True,
+                add_dataloader_idx=False,
+                batch_size=1,
+            )
+            self._logged[key] = float(value)
 
     def _publish(self, stage: Stage, trainer: Any) -> None:
         """Hand per-class scores and the figure to the loggers, on rank 0."""
         for result in self._results.pop(stage, []):
-            for score in (MeanIoU.score, Dice.score):
-                self._warn_of_twin(f"{stage}/{score.key}{result.suffix}", trainer.callback_metrics)
+            for name in (MeanIoU.score.key, Dice.score.key, *result.other):
+                self._warn_of_twin(f"{stage}/{name}{result.suffix}", trainer.callback_metrics)
             if trainer.is_global_zero:
                 publish(result, trainer, per_class=self.per_class, figure=self.figure and stage != "train")
 
@@ -211,29 +216,6 @@ class _Monitor:
                 "log one of them under another name",
                 UserWarning,
             )
-
-
-def _extracted(extract: Outputs, stage: Stage, outputs: Any, batch: Any) -> tuple[Any, Any]:
-    try:
-        preds, target = extract(outputs, batch)
-    except Exception as error:  # the user's own code: say where it was called, and with what
-        held = f"a dict with {sorted(map(str, outputs))}" if isinstance(outputs, Mapping) else type(outputs).__name__
-        raise ValueError(
-            f"outputs=function(outputs, batch) -> (preds, target) failed on what {STEPS[stage]} returned, {held}: "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    return preds, target
-
-
-def _preds_and_target(stage: Stage, outputs: Any) -> tuple[Any, Any]:
-    if isinstance(outputs, Mapping) and "preds" in outputs and "target" in outputs:
-        return outputs["preds"], outputs["target"]
-    got = f"a dict with {sorted(map(str, outputs))}" if isinstance(outputs, Mapping) else f"a {type(outputs).__name__}"
-    got = "a loss alone" if isinstance(outputs, Mapping) and set(outputs) == {"loss"} else got
-    raise ValueError(
-        f"{STEPS[stage]} must return a dict with preds and target for SegmentationMonitor, got {got}: return them, "
-        f"pass outputs=function(outputs, batch) -> (preds, target), or leave {stage!r} out of stages"
-    )
 
 
 def _loaders(stage: Stage, trainer: Any) -> tuple[list[Any], bool]:
@@ -266,6 +248,9 @@ class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the
         per_class: log ``<stage>/IoU/<name>`` and ``<stage>/Dice/<name>`` through ``logger.log_metrics``.
         figure: draw the confusion matrix for the loggers; by default if matplotlib is installed.
         prog_bar: show mIoU in the progress bar.
+        metrics: more of segiou's metrics, logged by the same rules as ``<stage>/<name>``: a list, or a dict that
+            names them. What their ``update`` takes beside preds and target, such as ``ids``, is returned by the
+            step under that name, or by ``outputs`` as ``(preds, target, {name: value})``.
         drop_padding: leave out the samples that a DistributedSampler repeats to give every rank as many.
         kwargs: the other arguments of ``ConfusionMatrixMetric``: ``task``, ``absent``, ``exclude``, ...
 

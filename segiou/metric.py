@@ -4,20 +4,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Tensor
-from torchmetrics.utilities import rank_zero_warn
 
 from segiou.averaging import AbsentIf, Average, Averaging, Score
 from segiou.classes import Classes, Groups
 from segiou.compiling import uncompiled
 from segiou.counting import Counted, IgnoreIndex, Rules, Task, Upsample, count
-from segiou.counting.inputs import NAN, has_bad, nan_text, total_error
 from segiou.formulas import Areas, areas_of, areas_of_groups
-from segiou.state import SummedStates
+from segiou.pixels import PixelMetric
 
 
-class ConfusionMatrixMetric(SummedStates):
+class ConfusionMatrixMetric(PixelMetric):
     """Counts pixels into one integer matrix; a subclass turns the counts into a value.
 
     A subclass overrides ``value_of_areas``, or ``value_of`` where it needs the matrix; and ``counted``, where
@@ -59,12 +56,15 @@ class ConfusionMatrixMetric(SummedStates):
     plot_lower_bound = 0.0
     plot_upper_bound = 1.0
     plot_legend_name = "Class"
-    __jit_ignored_attributes__: ClassVar[list[str]] = ["device", "rules", "classes", "averaging", "score"]
+    __jit_ignored_attributes__: ClassVar[list[str]] = [
+        *PixelMetric.__jit_ignored_attributes__,
+        "classes",
+        "averaging",
+        "score",
+    ]
 
     not_applicable: ClassVar[tuple[str, ...]] = ()  # arguments that have no meaning for a subclass
     of_matrix: ClassVar[bool] = False  # whether the value is of the matrix as a whole
-
-    errors: Tensor
 
     @uncompiled
     def __init__(
@@ -105,14 +105,9 @@ class ConfusionMatrixMetric(SummedStates):
         if self.of_matrix:
             classes.require_partition(type(self).__name__)
         averaging = Averaging(average, absent, absent_if, classes.excluded(exclude), task)
-        super().__init__(**kwargs)
-        self.rules = rules
+        super().__init__(rules, f"confmat_{rules.identity}", rules.shape, **kwargs)
         self.classes = classes
         self.averaging = averaging
-        self._state_name = f"confmat_{rules.identity}"
-        self._warned_of_nan = False
-        self.add_state(self._state_name, torch.zeros(rules.shape, dtype=torch.int64), "sum")
-        self.add_state("errors", torch.zeros(4, dtype=torch.int64), "sum")
 
     def counted(self, preds: Any, target: Any, per_image: bool = False) -> Counted:
         """The counts of a batch, or with ``per_image`` one of each image on a new first axis, and the errors."""
@@ -134,11 +129,6 @@ class ConfusionMatrixMetric(SummedStates):
     def has_areas(self) -> bool:
         """Whether the value follows from areas, and not from the matrix alone."""
         return type(self).value_of_areas is not ConfusionMatrixMetric.value_of_areas
-
-    @property
-    def key(self) -> str:
-        """The name in logs."""
-        return type(self).__name__
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -166,16 +156,7 @@ class ConfusionMatrixMetric(SummedStates):
         Rows are target classes, columns predicted classes. The last row holds the ignored pixels, the
         last column the void predictions, so that the sum is the number of pixels given.
         """
-        counts: Tensor = getattr(self, self._state_name)
-        return counts
-
-    def synced(self) -> tuple[Tensor, Tensor]:
-        """The counts and their errors over all processes, by one all-reduce; the state stays local."""
-        synced = self._is_synced
-        with self.sync_context(
-            dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and not synced, should_unsync=not synced
-        ):
-            return self.confmat.clone(), self.errors.clone()
+        return self.counts
 
     def update(self, preds: Any, target: Any) -> None:
         """Count one batch.
@@ -193,38 +174,6 @@ class ConfusionMatrixMetric(SummedStates):
             TypeError: input that is no tensor or array.
         """
         super().update(preds, target)
-
-    def batch_states(self, preds: Any, target: Any) -> dict[str, Tensor]:
-        """The counts of one batch, and its errors."""
-        counts, errors = here(self.counted(preds, target), self.errors.device)
-        return {self._state_name: counts, "errors": errors}
-
-    def compute(self) -> Any:
-        """The value over all batches since the last reset, and over all processes.
-
-        Raises:
-            ValueError: labels outside the classes that were counted on an accelerator.
-        """
-        return self.checked_value(self.confmat, self.errors)
-
-    def checked_value(self, counts: Tensor, errors: Tensor) -> Any:
-        """``value_of`` counts whose errors allow it."""
-        self.check(errors)
-        return self.value_of(counts)
-
-    def check(self, errors: Tensor) -> None:
-        """Raise for bad labels that were counted, and warn of nan scores, once until ``reset``."""
-        found = errors.tolist()
-        if self.rules.validate_args and has_bad(found):
-            raise total_error(found, self.rules)
-        if found[NAN] and not self._warned_of_nan:
-            rank_zero_warn(nan_text(found[NAN]), UserWarning, stacklevel=4)
-            self._warned_of_nan = True
-
-    def reset(self) -> None:
-        """Forget all batches."""
-        super().reset()
-        self._warned_of_nan = False
 
 
 class ScoreMetric(ConfusionMatrixMetric):
@@ -267,15 +216,3 @@ class ScoreMetric(ConfusionMatrixMetric):
         from segiou.plots import bars
 
         return bars(scores, self.classes.scored, self.score.key, mean, ax, self.score.left_out(self.averaging))
-
-
-def here(counted: Counted, device: torch.device) -> Counted:
-    """Counts that are on the device of a metric. Raises ValueError where they are on another."""
-    if counted.counts.device == device:
-        return counted
-    if counted.counts.device.type == "cpu" and not counted.counts.any():  # an empty list has no device
-        return Counted(*(torch.zeros_like(part, device=device) for part in counted))
-    raise ValueError(
-        f"the metric must be on the device of its input, got a metric on {device} and preds and target on "
-        f"{counted.counts.device}: call metric.to({str(counted.counts.device)!r}) first"
-    )

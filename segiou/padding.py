@@ -20,20 +20,19 @@ class RealSamples:
         self._known = sequential
         self._warned = False
 
-    def of(self, preds: Any, target: Any, batch_idx: int, loader: int) -> tuple[Any, Any]:
-        """The real samples of a batch; the whole batch, and a warning, where they cannot be told apart."""
+    def kept(self, preds: Any, target: Any, batch_idx: int, loader: int) -> int | None:
+        """How many samples of a batch are real; None for all, and a warning where they cannot be told apart."""
         padded = [found for found in map(_padded_sampler, self._loaders) if found is not None]
         sampler = _padded_sampler(self._loaders[loader]) if self._known else next(iter(padded), None)
         if sampler is None:
-            return preds, target
+            return None
         size = _batch_size(self._loaders[loader]) if self._known else None
         start = batch_idx * (size or 0)
         if size is None or len(target) != min(size, sampler.num_samples - start) or len(preds) != len(target):
             self._warn()
-            return preds, target
-        real = len(range(sampler.rank, len(sampler.dataset), sampler.num_replicas))
-        keep = max(0, real - start)
-        return (preds, target) if keep >= len(target) else (preds[:keep], target[:keep])
+            return None
+        keep = max(0, len(range(sampler.rank, len(sampler.dataset), sampler.num_replicas)) - start)
+        return None if keep >= len(target) else keep
 
     def _warn(self) -> None:
         if not self._warned:

@@ -1,9 +1,16 @@
-"""Drawing: bars of scores per class, and confusion matrices as heat maps. Needs matplotlib."""
+"""Drawing: bars of scores per class, confusion matrices as heat maps, scores over thresholds. Needs matplotlib."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
+
+CURVES = {
+    "IoU": ("#4c78a8", "-"),
+    "Dice": ("#e45756", "-"),
+    "Precision": ("#54a24b", "--"),
+    "Recall": ("#b279a2", "--"),
+}
 
 
 def figure(width: float, height: float, pyplot: bool = True, **kwargs: Any) -> Any:
@@ -107,12 +114,65 @@ def heat_map(
 
 def heat_maps(matrices: Tensor, names: Sequence[str], titles: Sequence[str], pyplot: bool = True) -> Any:
     """One heat map for each title, at most five in a row."""
-    columns = min(5, len(titles))
-    rows = -(-len(titles) // columns)
-    fig, axes = figure(4.2 * columns, 3.4 * rows, pyplot, nrows=rows, ncols=columns, squeeze=False)
+    fig, axes = _grid(len(titles), 4.2, 3.4, pyplot)
     for ax, matrix, title in zip(axes.flat, matrices, titles, strict=False):
         heat_map(matrix, names, ax, title)
-    for ax in axes.flat[len(titles) :]:
+    return fig, axes
+
+
+def curves(
+    thresholds: Tensor,
+    scores: Mapping[str, Tensor],
+    best: tuple[str, float, float],
+    ax: Any = None,
+    title: str | None = None,
+) -> Any:
+    """Scores over the threshold; ``best`` is what is marked: a name in ``scores``, the threshold, the score.
+
+    With a ``title`` it is one of several, which share a legend.
+    """
+    fig, ax = (None, ax) if ax is not None else figure(6.4, 4.0)
+    x, (name, chosen, height) = thresholds.tolist(), best
+    for label, values in scores.items():
+        color, style = CURVES[label]
+        ax.plot(x, values.tolist(), label=label, color=color, linestyle=style, clip_on=False)
+    text = "no positive pixel in the target"
+    if chosen == chosen:
+        text = f"best {name} {height:.4f} at {chosen:.4g}"
+        ax.axvline(chosen, color="#888888", linewidth=0.8, zorder=1.5)
+        mark = {"color": CURVES[name][0], "markeredgecolor": "white", "clip_on": False}
+        ax.plot([chosen], [height], "o", markersize=8, zorder=4, **mark)
+    ax.set_title(text if title is None else f"{_literal(title)}\n{text}", size=10, loc="left")
+    ax.set_xlim(0, 1)
+    ax.set_ylim(0, 1)
+    ax.set_xlabel("threshold")
+    ax.set_ylabel("score")
+    ax.grid(alpha=0.25)
+    ax.spines[["top", "right"]].set_visible(False)
+    if title is None:
+        ax.legend(fontsize=8, framealpha=0.9, edgecolor="none")
+    return fig, ax
+
+
+def many_curves(
+    thresholds: Tensor, scores: Mapping[str, Tensor], best: tuple[str, Tensor, Tensor], titles: Sequence[str]
+) -> Any:
+    """The curves of each title, at most five in a row; scores are ``(L, T)``, the best ``(L,)``."""
+    fig, axes = _grid(len(titles), 3.6, 3.0, True)
+    for row, (ax, title) in enumerate(zip(axes.flat, titles, strict=False)):
+        marked = best[0], float(best[1][row]), float(best[2][row])
+        curves(thresholds, {name: values[row] for name, values in scores.items()}, marked, ax, title)
+    lines, labels = axes.flat[0].get_legend_handles_labels()
+    fig.legend(lines, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize=8)
+    return fig, axes
+
+
+def _grid(number: int, width: float, height: float, pyplot: bool) -> Any:
+    """A figure with as many axes, at most five in a row, each of a size in inches."""
+    columns = min(5, number)
+    rows = -(-number // columns)
+    fig, axes = figure(width * columns, height * rows, pyplot, nrows=rows, ncols=columns, squeeze=False)
+    for ax in axes.flat[number:]:
         ax.remove()
     return fig, axes
 

@@ -2,8 +2,8 @@
 
 import importlib.util
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,16 @@ COLUMNS: dict[str, Score] = {
 
 @dataclass(frozen=True)
 class Result:
-    """The counts of one epoch and one loader, over all processes, and the metric that says how to score them."""
+    """The counts of one epoch and one loader, over all processes, and the metric that says how to score them.
+
+    ``other`` holds the values of the metrics beside, by name.
+    """
 
     stage: str
     suffix: str
     counts: Tensor
     metric: ConfusionMatrixMetric
+    other: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def areas(self) -> Areas:
@@ -128,6 +132,8 @@ def table(result: Result) -> str | None:
     text = io.StringIO()
     plain = Console(file=text, width=100, markup=False, emoji=False, highlight=False)  # names may hold [ and :
     plain.print(grid)
+    for name, value in result.other.items():
+        plain.print(f"{name}  {_cell(float(value))}")
     return text.getvalue()
 
 

@@ -46,6 +46,11 @@ class SummedStates(Metric):
         own = [name for name, value in vars(cls).items() if isinstance(value, property)]
         cls.__jit_unused_properties__ = [*cls.__jit_unused_properties__, *own]
 
+    @property
+    def key(self) -> str:
+        """The name in logs."""
+        return type(self).__name__
+
     def clone(self) -> "Self":
         """A copy with a state of its own."""
         return deepcopy(self)
@@ -139,13 +144,15 @@ class SummedStates(Metric):
         self, dist_sync_fn: Callable[..., Any] = gather_all_tensors, process_group: Any | None = None
     ) -> None:
         """Sum over the processes by one all-reduce, gather rows; a user's ``dist_sync_fn`` goes to torchmetrics."""
-        for name in self._rows:
-            setattr(self, name, [self._stacked(name)])
         if dist_sync_fn is not gather_all_tensors:
+            for name in self._rows:
+                setattr(self, name, [self._stacked(name)])
             super()._sync_dist(dist_sync_fn, process_group)
             return
-        group = process_group or self.process_group
-        all_reduce_together([self], group)
+        all_reduce_together([self], process_group or self.process_group)
+        self._gather_rows(process_group or self.process_group)
+
+    def _gather_rows(self, group: Any | None) -> None:
         for name in self._rows:
             setattr(self, name, gather_all_tensors(self._stacked(name), group))
 
@@ -255,6 +262,35 @@ def all_reduce_together(metrics: "Sequence[SummedStates]", group: Any | None = N
     parts = torch.split(buffer, [state.numel() for _, _, state in states])
     for (metric, name, state), part in zip(states, parts, strict=True):
         setattr(metric, name, part.view_as(state))
+
+
+@contextmanager
+def synced_together(metrics: "Sequence[SummedStates]") -> Generator[None, None, None]:
+    """Inside, the metrics are synced, by one all-reduce for each process group; after it they are local again.
+
+    One that has a ``dist_sync_fn`` of its own, or is not to be synced, goes its own way in ``compute``.
+    """
+    groups: dict[Any, list[SummedStates]] = {}
+    for metric in metrics:
+        available = metric.distributed_available_fn
+        if metric._to_sync and not metric._is_synced and metric.dist_sync_fn is None and available and available():
+            groups.setdefault(metric.process_group, []).append(metric)
+    waiting = [metric for members in groups.values() for metric in members]
+    try:
+        for group, members in groups.items():
+            for metric in members:
+                metric._cache, metric._is_synced = metric._copy_state_dict(), True
+                metric._to_sync = metric._should_unsync = False
+            all_reduce_together(members, group)
+            for metric in members:
+                metric._gather_rows(group)
+        yield
+    finally:
+        for metric in waiting:
+            if metric._is_synced:
+                metric.unsync()
+            metric._to_sync = metric.sync_on_compute
+            metric._should_unsync = True
 
 
 def _moved(fn: Callable[[Tensor], Tensor], state: Tensor) -> Tensor:

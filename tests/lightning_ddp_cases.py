@@ -12,7 +12,8 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from torch.utils.data import IterableDataset, Subset
 
-from tests.lightning_cases import Tiny, loader, logged, monitor, samples, trainer
+from segiou import ConfidenceInterval, ImagewiseIoU, MeanIoU, SegmentationMetrics
+from tests.lightning_cases import CLASSES, IGNORED, Tiny, loader, logged, monitor, samples, trainer
 
 
 def _validated(loaders: Any, *callbacks: Any, module: Any = None, **options: Any) -> dict[str, float]:
@@ -37,6 +38,28 @@ def batches_of_one(**options: Any) -> dict[str, float]:
 
 def two_loaders(**options: Any) -> dict[str, float]:
     return _validated([loader(7), loader(samples(5, seed=1), batch_size=2)], **options)
+
+
+class Named(Tiny):
+    """Gives each sample an id."""
+
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
+        outputs = super().validation_step(batch, batch_idx, dataloader_idx)
+        return {**outputs, "ids": [str(float(image.sum())) for image in batch[0]]}
+
+
+def more_metrics(**options: Any) -> dict[str, float]:
+    """Sums, kept images and drawn ones, of two loaders, the second of which repeats samples of the first."""
+    arguments = {"num_classes": CLASSES, "ignore_index": IGNORED}
+    metrics = [
+        SegmentationMetrics(**arguments),
+        ImagewiseIoU(**arguments, over="classes"),
+        ImagewiseIoU(**arguments, worst=30),
+        ConfidenceInterval(MeanIoU(**arguments), replicates=100),
+    ]
+    runner = trainer(monitor(metrics=metrics), **options)
+    runner.validate(Named(), [loader(7, batch_size=2), loader(5)], verbose=False)
+    return logged(runner)
 
 
 def tested(**options: Any) -> dict[str, float]:
@@ -138,6 +161,7 @@ EQUAL_TO_ONE_PROCESS: dict[str, Callable[..., dict[str, float]]] = {
         batches_of_two,
         batches_of_one,
         two_loaders,
+        more_metrics,
         tested,
         predictions_in_a_mapping,
         uneven_shards,

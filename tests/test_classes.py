@@ -12,7 +12,7 @@ from segiou import CohenKappa, ConfusionMatrix, Dice, MeanIoU, PixelAccuracy, Se
 from segiou.counting import Rules, count
 from segiou.formulas import areas_of_groups
 from segiou.publishing import Result, table
-from tests.test_metrics import METRICS
+from tests.test_metrics import METRICS, tasks_of
 
 NAMES = ["road", "pavement", "car", "bus", "sky"]
 GROUPS = {"flat": ["road", "pavement"], "vehicle": [2, 3], "sky": "sky"}
@@ -29,7 +29,7 @@ def mapped(labels: torch.Tensor) -> torch.Tensor:
     return torch.where(labels == 255, 255, torch.where(labels < 2, 0, torch.where(labels < 4, 1, 2)))
 
 
-SCORES = [metric.__name__ for metric in METRICS if hasattr(metric, "score")]
+SCORES = [metric.__name__ for metric in METRICS if hasattr(metric, "score") and "multiclass" in tasks_of(metric)]
 
 
 @pytest.mark.parametrize("name", SCORES)

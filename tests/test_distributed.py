@@ -10,7 +10,7 @@ import pytest
 
 from segiou import MeanIoU, SegmentationMetrics
 from tests import oracle
-from tests.scripts.ddp_metrics import data
+from tests.scripts.ddp_metrics import data, every
 
 SCRIPT = Path(__file__).parent / "scripts" / "ddp_metrics.py"
 
@@ -50,6 +50,14 @@ def test_the_values_are_those_of_one_process_bit_for_bit(seen, world):
     for rank in seen[world]:
         assert rank["values"] == {name: value.item().hex() for name, value in values.items()}
         assert rank["dice"] == values["Dice"].item().hex()
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_every_metric_that_counts_has_the_value_of_one_process_bit_for_bit_and_by_one_all_reduce(seen, world):
+    expected = every([], slice(None))
+    assert "ThresholdSweep multilabel" in expected
+    for rank in seen[world]:
+        assert rank["every"] == {name: [value, ["all_reduce"]] for name, (value, _) in expected.items()}
 
 
 @pytest.mark.parametrize("world", [2, 3])

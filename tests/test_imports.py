@@ -20,8 +20,19 @@ before = set(sys.modules)
 print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 """
 LAYERS = [
-    {"segiou.compiling", "segiou.formulas", "segiou.counting.rules", "segiou.plots", "segiou.resampling"},
+    {
+        "segiou.steps",
+        "segiou.compiling",
+        "segiou.formulas",
+        "segiou.counting.rules",
+        "segiou.plots",
+        "segiou.resampling",
+        "segiou.labels.presets",
+        "segiou.labels.tables",
+    },
     {"segiou.averaging", "segiou.classes", "segiou.counting.inputs"},
+    {"segiou.labels.checks"},
+    {"segiou.labels"},
     {"segiou.counting.eager", "segiou.counting.upsample", "segiou.counting.triton_kernels"},
     {"segiou.counting.cuda", "segiou.counting.predicted"},
     {
@@ -42,19 +53,20 @@ LAYERS = [
     },
     {"segiou.counting.cpu.binary_columns", "segiou.counting.cpu.score_columns"},
     {"segiou.counting.cpu.driver"},
-    {"segiou.counting.cpu.bilinear"},
+    {"segiou.counting.cpu.bilinear", "segiou.counting.cpu.thresholds"},
     {"segiou.counting.cpu.pieces"},
     {"segiou.counting.cpu"},
     {"segiou.counting.kernels"},
-    {"segiou.counting"},
+    {"segiou.counting", "segiou.counting.thresholds"},
     {"segiou.state"},
+    {"segiou.pixels"},
     {"segiou.metric"},
     {"segiou.metrics"},
-    {"segiou.classification.tasks", "segiou.images", "segiou.instances"},
+    {"segiou.classification.tasks", "segiou.images", "segiou.instances", "segiou.sweep"},
     {"segiou.classification.confusion_matrix", "segiou.classification.jaccard"},
     {"segiou.classification"},
     {"segiou.bootstrap", "segiou.imagewise"},
-    {"segiou", "segiou.functional", "segiou.padding", "segiou.publishing"},
+    {"segiou", "segiou.functional", "segiou.measures", "segiou.padding", "segiou.publishing"},
     {"segiou.lightning"},
 ]
 

@@ -44,7 +44,7 @@ def test_a_metric_over_batches_is_the_metric_of_the_whole(data, images):
         many.update(preds[image : image + 1], target[image : image + 1])
     assert torch.equal(one.confmat, many.confmat)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segiou.metric.rank_zero_warn", lambda *args, **kwargs: None)
+        patch.setattr("segiou.pixels.rank_zero_warn", lambda *args, **kwargs: None)
         assert torch.equal(one.compute().nan_to_num(-1), many.compute().nan_to_num(-1))
 
 

@@ -75,10 +75,17 @@ def test_the_values_are_those_of_every_sample_once(ranks, name, stage, suffix, d
 @pytest.mark.parametrize("rank", [0, 1])
 @pytest.mark.parametrize(
     ("name", "reductions"),
-    [("odd_data_set", 1), ("two_loaders", 2), ("rank_without_batches", 1), ("monitored", 2), ("train_stage", 4)],
+    [("odd_data_set", 1), ("two_loaders", 1), ("rank_without_batches", 1), ("monitored", 2), ("train_stage", 4)],
 )
-def test_one_all_reduce_an_epoch_and_loader(ranks, rank, name, reductions):
+def test_one_all_reduce_an_epoch(ranks, rank, name, reductions):
     assert ranks[rank][name]["calls"] == ["all_reduce"] * reductions
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_one_all_reduce_for_all_metrics_and_gathers_for_kept_images_alone(ranks, rank):
+    calls = ranks[rank]["more_metrics"]["calls"]
+    assert calls[0] == "all_reduce"
+    assert set(calls[1:]) == {"barrier", "all_gather"}
 
 
 def test_only_rank_0_hands_results_to_the_loggers(ranks):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import segiou
-from tests.test_metrics import COUNTING, arguments_of, batch, every_task
+from tests.test_metrics import TASKS, batch, build, every_case
 
 
 @pytest.fixture(autouse=True)
@@ -14,16 +14,16 @@ def _closed():
     plt.close("all")
 
 
-@every_task(COUNTING)
+@every_case
 def test_every_metric_plots_its_state_and_a_given_value(metric, task, tmp_path):
-    m = metric(**arguments_of(metric, task))
+    m = build(metric, **TASKS[task])
     value = m(*batch(task))
     for given in (None, value):
         fig, ax = m.plot(given)
         assert isinstance(fig, plt.Figure)
         fig.savefig(tmp_path / "plot.png")
         assert (tmp_path / "plot.png").stat().st_size > 2000
-    if not isinstance(m, segiou.ConfusionMatrix):
+    if not isinstance(m, segiou.ConfusionMatrix | segiou.ThresholdSweep):
         fig, ax = m.plot([value, value, value])
         assert len(ax.lines) >= 1
 

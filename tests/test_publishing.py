@@ -185,7 +185,7 @@ def test_without_a_logger_only_the_table_is_shown(capsys):
 
 
 def test_a_score_without_value_and_many_pixels_in_the_table():
-    metric = SegmentationMonitor(3)._empty
+    metric = SegmentationMonitor(3)._empty.counts
     counts = torch.zeros(4, 4, dtype=torch.int64)
     counts[0, 0], counts[1, 0] = 2**31, 1234
     text = table(Result("test", "/dataloader_idx_1", counts, metric))

@@ -115,6 +115,8 @@ class BinaryConfusionMatrix(ConfusionMatrix):
             [1, 1]])
     """
 
+    tasks = ("binary",)
+
     def __init__(
         self,
         threshold: float = 0.5,
@@ -136,6 +138,8 @@ class MulticlassConfusionMatrix(ConfusionMatrix):
             [0.0000, 1.0000]])
     """
 
+    tasks = ("multiclass",)
+
     def __init__(
         self,
         num_classes: int,
@@ -156,6 +160,8 @@ class MultilabelConfusionMatrix(ConfusionMatrix):
     tensor([[[0, 1],
              [0, 1]]])
     """
+
+    tasks = ("multilabel",)
 
     def __init__(
         self,

@@ -2,7 +2,8 @@
 
 from typing import Any, Literal
 
-from segiou.averaging import Average
+from segiou import formulas
+from segiou.averaging import Average, Score
 from segiou.classification.tasks import TaskMetric, arguments_of
 from segiou.counting import IgnoreIndex, Task
 from segiou.counting.rules import number_in
@@ -48,6 +49,8 @@ class JaccardIndex(TaskMetric, MeanIoU):
     tensor(0.5000)
     """
 
+    score = Score("JaccardIndex", formulas.iou)
+
     def __init__(
         self,
         task: Task | int = "multiclass",
@@ -87,6 +90,8 @@ class BinaryJaccardIndex(JaccardIndex):
     tensor(0.5000)
     """
 
+    tasks = ("binary",)
+
     def __init__(
         self,
         threshold: float = 0.5,
@@ -106,6 +111,8 @@ class MulticlassJaccardIndex(JaccardIndex):
     >>> MulticlassJaccardIndex(3, average=None)(torch.tensor([[0, 1, 1]]), torch.tensor([[0, 1, 0]]))
     tensor([0.5000, 0.5000, 0.0000])
     """
+
+    tasks = ("multiclass",)
 
     def __init__(
         self,
@@ -129,6 +136,8 @@ class MultilabelJaccardIndex(JaccardIndex):
     >>> MultilabelJaccardIndex(2)(torch.tensor([[0.9, 0.2], [0.8, 0.7]]), torch.tensor([[1, 1], [1, 1]]))
     tensor(0.7500)
     """
+
+    tasks = ("multilabel",)
 
     def __init__(
         self,

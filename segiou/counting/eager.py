@@ -1,7 +1,8 @@
 """Counting with torch operations only: any device, exact, and the reference for the fused kernels.
 
-All three functions take items on axis 0 and return one matrix, or with ``each`` one per item. They work
-on slices of about ``CHUNK`` pixels, so that the memory beside the input stays bounded.
+``labels``, ``scores`` and ``binary`` take items on axis 0 and return one matrix, or with ``each`` one per
+item; ``above`` counts for many thresholds at once. All work on slices of about ``CHUNK`` pixels, so that
+the memory beside the input stays bounded.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from segiou.counting.inputs import Counted
+from segiou.counting.inputs import BAD_TARGET, NAN, NOT_PROBABILITY, Counted
 
 CHUNK = 1 << 20
 
@@ -39,6 +40,31 @@ def binary(
         return (values > threshold).to(torch.uint8), torch.stack([values.isnan().sum(), wrong])
 
     return _over_chunks(read, target, 2, ignore, each)
+
+
+def above(preds: Tensor, target: Tensor, bounds: Tensor, probabilities: bool, ignore: tuple[int, ...]) -> Counted:
+    """Count pixels by target value and by how many of T rising ``bounds`` their score is above, ``(2, T + 1)``.
+
+    ``preds`` are scores of the target's shape, and ``bounds`` of their dtype; nan is above none. Pixels whose
+    target is ignored or no label are in no cell. With ``probabilities``, scores outside 0 to 1 are counted
+    as errors.
+    """
+    columns = len(bounds) + 1
+    table = torch.zeros((1, 4, columns), dtype=torch.int64, device=target.device)  # target below 0, 0, 1, above 1
+    errors = torch.zeros(4, dtype=torch.int64, device=target.device)
+    step = max(1, CHUNK // max(1, target[:1].numel()))
+    for start in range(0, len(target) if target.numel() else 0, step):
+        values, labels = preds[start : start + step].contiguous(), target[start : start + step]
+        nan = values.isnan()
+        column = torch.bucketize(values, bounds, out_int32=True).masked_fill_(nan, 0)
+        row = signed(labels, 2, ignore).clamp(-1, 2)
+        part = _histogram((column + (row.int() + 1) * columns).flatten(), 4 * columns).view(table.shape)
+        table += part
+        errors[BAD_TARGET] += _bad_target(part, labels, 2, ignore)
+        errors[NAN] += nan.sum()
+        if probabilities:
+            errors[NOT_PROBABILITY] += ((values < 0) | (values > 1)).sum()
+    return Counted(_folded(table, 2, ignore)[0, :2], errors)
 
 
 def _over_chunks(

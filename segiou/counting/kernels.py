@@ -5,6 +5,7 @@ import importlib
 import logging
 import os
 import warnings
+from collections.abc import Callable
 from types import ModuleType
 
 import torch
@@ -54,17 +55,22 @@ def _fused(device: str, required: bool) -> ModuleType | None:
 
 
 def run(batch: Batch, rules: Rules, each: bool) -> Counted:
-    """Count a batch; compiled kernels that fail are warned of once, and torch operations take their place."""
-    kernel = kernel_for(batch.target.device)
+    """Count a batch."""
+    return attempt(lambda kernel: _call(kernel, batch, rules, each), batch.target.device)
+
+
+def attempt(call: Callable[[ModuleType], Counted], device: torch.device) -> Counted:
+    """Count with compiled kernels; those that fail are warned of once, and torch operations take their place."""
+    kernel = kernel_for(device)
     if kernel is not eager and kernel.__name__ not in _failed:
         try:
-            return _call(kernel, batch, rules, each)
+            return call(kernel)
         except Exception as error:  # whatever a compiler or a driver may raise: speed must not cost the count
             if os.environ.get("SEGIOU_KERNEL") == "fused":
                 raise
             _failed.add(kernel.__name__)
             _warn(kernel.__name__, error)
-    return _call(eager, batch, rules, each)
+    return call(eager)
 
 
 def _warn(name: str, error: Exception) -> None:

@@ -1,5 +1,6 @@
 """One of several processes: count a shard, sync, write what was seen to <folder>/<rank>.json."""
 
+import itertools
 import json
 import sys
 import warnings
@@ -11,6 +12,7 @@ import torch.distributed as dist
 from torchmetrics import MetricCollection
 
 from segiou import Dice, MeanIoU, SegmentationMetrics
+from tests.test_metrics import COUNTING, TASKS, batch, build, tasks_of
 
 COLLECTIVES = [
     "all_reduce",
@@ -54,6 +56,26 @@ def calls_of(calls: list[str], metric: Any) -> list[str]:
     return list(calls)
 
 
+def every(calls: list[str], part: slice) -> dict[str, Any]:
+    """For every metric that counts and each of its tasks, the bits of the value of these images, and the collectives that it took."""
+    found = {}
+    for metric, task in itertools.chain.from_iterable(itertools.product([m], tasks_of(m)) for m in COUNTING):
+        one = build(metric, **TASKS[task])
+        preds, target = batch(task, images=7)
+        for image, labels in zip(preds[part].split(1), target[part].split(1), strict=True):
+            one.update(image, labels)
+        del calls[:]
+        found[f"{metric.__name__} {task}"] = [bits(one.compute()), list(calls)]
+    return found
+
+
+def bits(value: Any) -> list[str]:
+    """Every number of a value, exactly."""
+    if isinstance(value, torch.Tensor):
+        return [float(number).hex() for number in value.flatten().tolist()]
+    return [number for part in (value.values() if isinstance(value, dict) else value) for number in bits(part)]
+
+
 def main(folder: Path, rank: int, world: int) -> dict[str, Any]:
     dist.init_process_group("gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=world)
     calls = watch()
@@ -83,6 +105,7 @@ def main(folder: Path, rank: int, world: int) -> dict[str, Any]:
     many.unsync()
     seen["shared states apart"] = torch.equal(together["MeanIoU"].confmat, local)
 
+    seen["every"] = every(calls, slice(rank, None, world))
     step = MeanIoU(**arguments, dist_sync_on_step=True)
     seen["step"] = step(preds[rank : rank + 1], target[rank : rank + 1]).item().hex()
     both = MeanIoU(**arguments, sync_on_compute=False)(preds[:world], target[:world])

@@ -19,7 +19,8 @@ from segiou.counting.cpu.nearest import count_nearest
 from segiou.counting.cpu.pieces import FLOATS, bands_of, layout
 from segiou.counting.cpu.resizing import as_torch
 from segiou.counting.cpu.threads import together
-from segiou.counting.inputs import Batch, Counted
+from segiou.counting.cpu.thresholds import MOST_BOUNDS, Bounds, bounds_of, count_above
+from segiou.counting.inputs import BAD_TARGET, Batch, Counted
 from segiou.counting.rules import Rules, Upsample
 from segiou.counting.upsample import image_by_image
 
@@ -157,6 +158,58 @@ def binary(
         return binary(preds.contiguous(), target.contiguous(), threshold, probabilities, ignore, each)
     source = (*_bounds(threshold, probabilities, preds.dtype), preds.data_ptr(), span(preds.shape, preds.stride()))
     return _run(source, axes, target, 2, ignore, each, _PLAIN)
+
+
+@lru_cache(maxsize=64)
+def _table(bounds: bytes, double: bool, probabilities: bool) -> tuple[Bounds, tuple[Any, Any]]:
+    """The bounds as the kernel takes them, and the least and greatest score allowed."""
+    values = np.frombuffer(bounds, np.float64 if double else np.float32)
+    low, high = (0, 1) if probabilities else (-np.inf, np.inf)
+    return bounds_of(values), (values.dtype.type(low), values.dtype.type(high))
+
+
+def _above_turn(room: int, *args: Any) -> None:
+    """One thread's part, with memory of its own."""
+    *head, work, counts, errors = args
+    count_above(*head, room, np.empty(room + 2 * PART, np.int64), work, counts, errors)
+
+
+def above(preds: Tensor, target: Tensor, bounds: Tensor, probabilities: bool, ignore: tuple[int, ...]) -> Counted:
+    """Count one score per pixel by how many rising bounds it is above, against labels 0 and 1, ``(2, T + 1)``."""
+    axes = nest(list(zip(target.shape, preds.stride(), target.stride(), strict=True)), False)
+    if not 2 <= len(bounds) <= MOST_BOUNDS or not target.numel():
+        return eager.above(preds, target, bounds, probabilities, ignore)
+    if preds.dtype.itemsize == 2:  # in parts, for they take twice the memory
+        step = max(1, eager.CHUNK // target[:1].numel())
+        parts = zip(torch.split(preds, step), torch.split(target, step), strict=True)
+        found = [above(scores.float(), labels, bounds.float(), probabilities, ignore) for scores, labels in parts]
+        return Counted(*(torch.stack(values).sum(0) for values in zip(*found, strict=True)))
+    if axes is None:
+        return above(preds.contiguous(), target.contiguous(), bounds, probabilities, ignore)
+    return _above(
+        preds, target, axes, _table(bounds.numpy().tobytes(), preds.dtype == torch.float64, probabilities), ignore
+    )
+
+
+def _above(preds: Tensor, target: Tensor, axes: list[Axis], table: Any, ignore: tuple[int, ...]) -> Counted:
+    """As ``_run``, for one table of three rows."""
+    ignored, outside = _ignored(ignore, 2, target.dtype)
+    width = len(table[0].values) + 1
+    counts, errors = np.zeros((3, width), np.int64), np.zeros(4, np.int64)
+    (a, p, t), (b, q, u), (c, r, v), (d, s, w) = axes
+    threads = 1 if target.numel() < max(ONE_THREAD, 12 * width) else torch.get_num_threads()
+    parts = -(-d // PART)
+    length = -(-d // (64 * parts)) * 64
+    pieces = a * b * c * parts
+    room = 3 * width * COPIES if 3 * width <= FEW else 0 if threads == 1 else 3 * width
+    work = np.array([0, pieces if threads == 1 else max(1, pieces // (TURNS * threads))], np.int64)
+    source = (*table, preds.data_ptr(), span(preds.shape, preds.stride()))
+    found = (target.data_ptr(), _KINDS[target.dtype])
+    loops = ((a, b, c, d), (p, q, r, s), (t, u, v, w), (parts, length))
+    together(threads, _above_turn, room, source, found, *loops, outside, work, counts.reshape(-1), errors)
+    errors[BAD_TARGET] += counts[2].sum()
+    counts[ignored] = 0
+    return Counted(torch.from_numpy(counts[:2]), torch.from_numpy(errors))
 
 
 def upsampled_scores(
