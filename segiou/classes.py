@@ -4,9 +4,33 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from segiou.counting.rules import Rules, integers
+from segiou.counting.rules import IgnoreIndex, Rules, integers
+from segiou.labels import LabelSet
+from segiou.labels.checks import groups_of
 
 Groups = Mapping[str, Iterable[int | str]]
+
+
+NumClasses = int | str | LabelSet | None
+
+
+def of_label_set(
+    num_classes: NumClasses, ignore_index: IgnoreIndex, class_names: Sequence[str] | None, groups: Groups | bool | None
+) -> tuple[int | None, IgnoreIndex, Sequence[str] | None, Groups | None]:
+    """The four arguments, those that were left out as the label set says where ``num_classes`` is one, or its name."""
+    if not isinstance(num_classes, str | LabelSet):
+        if isinstance(groups, bool):
+            raise ValueError(f"groups={groups} is for a label set that has groups, got num_classes={num_classes!r}")
+        return num_classes, ignore_index, class_names, groups
+    labels = LabelSet.of(num_classes)
+    if groups is True and not labels.groups:
+        raise ValueError(f"groups=True is for a label set that has groups, and {labels.name!r} has none")
+    return (
+        labels.num_classes,
+        labels.ignore_index if ignore_index is None else ignore_index,
+        labels.class_names if class_names is None else class_names,
+        labels.groups if groups is True else groups or None,
+    )
 
 
 @dataclass(frozen=True)
@@ -31,7 +55,7 @@ class Classes:
         ignored = tuple(value for value in rules.ignore_index if 0 <= value < size) if rules.num_labels is None else ()
         if groups is not None and rules.task != "multiclass":
             raise ValueError(f"groups are of the classes of a multiclass task, got groups with task={rules.task!r}")
-        return cls(names, None if groups is None else _groups(groups, names), ignored)
+        return cls(names, None if groups is None else _members(groups, names), ignored)
 
     @property
     def scored(self) -> tuple[str, ...]:
@@ -42,10 +66,6 @@ class Classes:
     def members(self) -> list[list[int]]:
         """The class ids of each group."""
         return [list(ids) for ids in (self.groups or {}).values()]
-
-    def place(self, name: int | str) -> int:
-        """The id of a class that is given by id or by name. Raises ValueError or TypeError."""
-        return _places("sizes", name, self.names, "classes")[0]
 
     def require_partition(self, who: str) -> None:
         """Raise where a class that is not ignored is in several groups, or in none."""
@@ -85,17 +105,10 @@ def _names(class_names: Sequence[str] | None, size: int) -> tuple[str, ...]:
     return names
 
 
-def _groups(groups: Groups, names: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """The class ids of each group."""
-    if not isinstance(groups, Mapping):
-        raise TypeError(f"groups must map names to classes, got a {type(groups).__name__}")
-    found = {
-        str(name): tuple(sorted(set(_places(f"groups[{name!r}]", ids, names, "classes"))))
-        for name, ids in groups.items()
-    }
-    empty = [name for name, ids in found.items() if not ids]
-    if empty or not found:
-        raise ValueError(f"groups must hold a class each, got {f'none in {empty[0]!r}' if empty else 'no group'}")
+def _members(groups: Groups, names: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    found = groups_of(groups, names)
+    if not found:
+        raise ValueError("groups must hold a class each, got no group")
     return found
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from segiou import classification, metrics, sweep
 from segiou.averaging import Average
+from segiou.classes import NumClasses
 from segiou.classification.confusion_matrix import Normalize
 from segiou.compiling import uncompiled
 from segiou.counting import IgnoreIndex, Task
@@ -23,57 +24,57 @@ from segiou.metric import ConfusionMatrixMetric
 from segiou.pixels import PixelMetric
 
 
-def mean_iou(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> Tensor:
+def mean_iou(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
     """Mean intersection over union: TP / (TP + FP + FN). See ``segiou.MeanIoU``."""
     return _score(metrics.MeanIoU(num_classes, **kwargs), preds, target)
 
 
-def dice(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> Tensor:
+def dice(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
     """Dice coefficient: 2 TP / (2 TP + FP + FN). See ``segiou.Dice``."""
     return _score(metrics.Dice(num_classes, **kwargs), preds, target)
 
 
-def precision(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> Tensor:
+def precision(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
     """Precision: TP / (TP + FP). See ``segiou.Precision``."""
     return _score(metrics.Precision(num_classes, **kwargs), preds, target)
 
 
-def recall(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> Tensor:
+def recall(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
     """Recall: TP / (TP + FN). See ``segiou.Recall``."""
     return _score(metrics.Recall(num_classes, **kwargs), preds, target)
 
 
-def fbeta(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> Tensor:
+def fbeta(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
     """F-beta; takes ``beta``. See ``segiou.FBeta``."""
     return _score(metrics.FBeta(num_classes, **kwargs), preds, target)
 
 
-def mean_accuracy(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> Tensor:
+def mean_accuracy(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
     """Mean over classes of the share of their pixels that are right. See ``segiou.MeanAccuracy``."""
     return _score(metrics.MeanAccuracy(num_classes, **kwargs), preds, target)
 
 
-def frequency_weighted_iou(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> Tensor:
+def frequency_weighted_iou(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
     """IoU weighted by the target pixels of the classes. See ``segiou.FrequencyWeightedIoU``."""
     return _score(metrics.FrequencyWeightedIoU(num_classes, **kwargs), preds, target)
 
 
-def pixel_accuracy(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> Tensor:
+def pixel_accuracy(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
     """Share of all counted pixels that are right. See ``segiou.PixelAccuracy``."""
     return _score(metrics.PixelAccuracy(num_classes, **kwargs), preds, target)
 
 
-def cohen_kappa(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> Tensor:
+def cohen_kappa(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
     """Agreement beyond chance. See ``segiou.CohenKappa``."""
     return _score(metrics.CohenKappa(num_classes, **kwargs), preds, target)
 
 
-def matthews_corrcoef(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> Tensor:
+def matthews_corrcoef(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
     """Correlation of prediction and target. See ``segiou.MatthewsCorrCoef``."""
     return _score(metrics.MatthewsCorrCoef(num_classes, **kwargs), preds, target)
 
 
-def segmentation_metrics(preds: Any, target: Any, num_classes: int | None = None, **kwargs: Any) -> dict[str, Tensor]:
+def segmentation_metrics(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> dict[str, Tensor]:
     """Every score by its name; takes ``per_class`` and ``beta``. See ``segiou.SegmentationMetrics``."""
     values: dict[str, Tensor] = _value(metrics.SegmentationMetrics(num_classes, **kwargs), preds, target)
     return values
@@ -88,9 +89,9 @@ def threshold_sweep(preds: Any, target: Any, **kwargs: Any) -> sweep.Sweep:
 def jaccard_index(
     preds: Any,
     target: Any,
-    task: Task | int = "multiclass",
+    task: Task | NumClasses = "multiclass",
     threshold: float = 0.5,
-    num_classes: int | None = None,
+    num_classes: NumClasses = None,
     num_labels: int | None = None,
     average: Average | None = "macro",
     ignore_index: IgnoreIndex = None,
@@ -122,7 +123,7 @@ def binary_jaccard_index(
 def multiclass_jaccard_index(
     preds: Any,
     target: Any,
-    num_classes: int,
+    num_classes: NumClasses,
     average: Average | None = "macro",
     ignore_index: IgnoreIndex = None,
     validate_args: bool = True,
@@ -157,9 +158,9 @@ def multilabel_jaccard_index(
 def confusion_matrix(
     preds: Any,
     target: Any,
-    task: Task | int = "multiclass",
+    task: Task | NumClasses = "multiclass",
     threshold: float = 0.5,
-    num_classes: int | None = None,
+    num_classes: NumClasses = None,
     num_labels: int | None = None,
     normalize: Normalize | None = None,
     ignore_index: IgnoreIndex = None,
@@ -190,7 +191,7 @@ def binary_confusion_matrix(
 def multiclass_confusion_matrix(
     preds: Any,
     target: Any,
-    num_classes: int,
+    num_classes: NumClasses,
     normalize: Normalize | None = None,
     ignore_index: IgnoreIndex = None,
     validate_args: bool = True,

@@ -11,6 +11,7 @@ from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
 
 from segiou.averaging import AbsentIf
+from segiou.classes import NumClasses
 from segiou.compiling import uncompiled
 from segiou.counting.rules import number_in
 from segiou.images import Ids, OfImages, areas_from, decoded, encoded, own_arguments
@@ -215,7 +216,7 @@ class ImagewiseIoU(Imagewise):
     A class is active in an image if the target has it (``absent_if="target"``).
 
     Args:
-        num_classes: the number of classes.
+        num_classes: the number of classes, or a label set.
         over: see ``Imagewise``.
         worst: see ``Imagewise``.
         keep_images: see ``Imagewise``.
@@ -233,7 +234,7 @@ class ImagewiseIoU(Imagewise):
 
     def __init__(
         self,
-        num_classes: int | None = None,
+        num_classes: NumClasses = None,
         *,
         over: Over = "images",
         worst: float | None = None,

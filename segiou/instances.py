@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any
 
 import torch
@@ -10,10 +9,13 @@ from torch import Tensor
 
 from segiou import formulas
 from segiou.averaging import Score
+from segiou.classes import NumClasses
 from segiou.compiling import uncompiled
 from segiou.counting.inputs import batches, tensor
 from segiou.counting.predicted import predicted
 from segiou.formulas import Areas
+from segiou.labels import LabelSet
+from segiou.labels.checks import sizes_of
 from segiou.metric import ScoreMetric
 from segiou.state import SummedStates
 
@@ -28,9 +30,10 @@ class InstanceIoU(ScoreMetric):
     is right where the group is (Cityscapes' categories); the groups must hold each class at most once.
 
     Args:
-        num_classes: the number of classes.
+        num_classes: the number of classes, or a label set.
         sizes: the average size of an instance in pixels by class name or id, for the classes that have
-            instances; None takes the averages of the data, and the classes of which an instance was seen.
+            instances; None takes those of the label set ("cityscapes" has them), or else the averages of the data,
+            and the classes of which an instance was seen.
         first_id: values of the instance map below it are no instance: 1000 for Cityscapes' instanceIds, where
             smaller ones are classes and crowds.
         kwargs: see ``segiou.metric.ConfusionMatrixMetric``; the task is "multiclass".
@@ -56,7 +59,7 @@ class InstanceIoU(ScoreMetric):
 
     def __init__(
         self,
-        num_classes: int | None = None,
+        num_classes: NumClasses = None,
         *,
         sizes: Mapping[str | int, float] | None = None,
         first_id: int = 1,
@@ -68,7 +71,7 @@ class InstanceIoU(ScoreMetric):
         every = [c for ids in self.classes.members for c in ids]
         if len(every) != len(set(every)):
             raise ValueError("InstanceIoU needs groups that hold each class at most once")
-        self.sizes = None if sizes is None else {self.classes.place(name): _size(s) for name, s in sizes.items()}
+        self.sizes = _sizes(num_classes, sizes, self.class_names)
         self.first_id = int(first_id)
         settings = repr((self.first_id, self.classes.members))
         self._instances_name = f"instances_{hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()}"
@@ -181,7 +184,11 @@ class InstanceIoU(ScoreMetric):
         return self._bars(self.score.per_class(areas, self.averaging), None if value.ndim else float(value), ax)
 
 
-def _size(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < float("inf"):
-        raise ValueError(f"sizes must hold positive numbers of pixels, got {value!r}")
-    return float(value)
+def _sizes(
+    num_classes: NumClasses, sizes: Mapping[str | int, float] | None, names: tuple[str, ...]
+) -> dict[int, float] | None:
+    """The given sizes by class id, or those of the label set; None where there are none."""
+    if sizes is not None:
+        return sizes_of("sizes", sizes, names)
+    known = LabelSet.of(num_classes).instance_sizes if isinstance(num_classes, str | LabelSet) else {}
+    return dict(known) or None

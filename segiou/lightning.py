@@ -12,6 +12,7 @@ from typing import Any, get_args
 from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
 
+from segiou.classes import NumClasses
 from segiou.counting.inputs import unwrapped
 from segiou.measures import Measures, synced
 from segiou.metric import ConfusionMatrixMetric
@@ -34,7 +35,7 @@ class _Monitor:
 
     def __init__(
         self,
-        num_classes: int | None = None,
+        num_classes: NumClasses = None,
         *,
         ignore_index: int | Sequence[int] | None = None,
         class_names: Sequence[str] | None = None,
@@ -240,7 +241,8 @@ class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the
     matrix with them, and a table is printed after ``trainer.test`` where rich is installed.
 
     Args:
-        num_classes: the number of classes; left out for binary and multilabel tasks.
+        num_classes: the number of classes, or a label set such as "cityscapes"; left out for binary and
+            multilabel tasks.
         ignore_index: target values that are not counted.
         class_names: names for the loggers, the figure and the table.
         stages: which of "train", "val" and "test" to measure.

@@ -12,7 +12,8 @@ from torch import Tensor
 from segiou.images import OfImages
 from segiou.metric import ConfusionMatrixMetric
 from segiou.metrics import Dice, MeanIoU
-from segiou.state import SummedStates, synced_together
+from segiou.state import SummedStates
+from segiou.together import synced_together
 
 OWN = (MeanIoU.score, Dice.score)
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from segiou.averaging import AbsentIf, Average, Averaging, Score
-from segiou.classes import Classes, Groups
+from segiou.classes import Classes, Groups, NumClasses, of_label_set
 from segiou.compiling import uncompiled
 from segiou.counting import Counted, IgnoreIndex, Rules, Task, Upsample, count
 from segiou.formulas import Areas, areas_of, areas_of_groups
@@ -21,7 +21,8 @@ class ConfusionMatrixMetric(PixelMetric):
     it counts something else.
 
     Args:
-        num_classes: C, the number of classes. Left out for binary and multilabel tasks.
+        num_classes: C, the number of classes; or a ``LabelSet`` or the name of one, such as "cityscapes", which
+            gives names and ignored values where they are left out. Left out for binary and multilabel tasks.
         task: "multiclass", "binary" (the positive class is scored) or "multilabel" (L binary problems).
         num_labels: L, for multilabel.
         average: "macro", "micro", "weighted" or "none"; the metric's own where None.
@@ -36,6 +37,7 @@ class ConfusionMatrixMetric(PixelMetric):
             metric is a score of one class.
         groups: score groups of classes in their place: class ids, or names, by the group's name. A class
             may be in several groups, or in none: its pixels then still count as false alarms of the groups.
+            True takes those of the label set.
         threshold: binary and multilabel scores are positive where the probability is above it.
         from_logits: binary and multilabel scores are logits.
         upsample: how score maps of another size than the target are brought to it, "bilinear" or
@@ -69,7 +71,7 @@ class ConfusionMatrixMetric(PixelMetric):
     @uncompiled
     def __init__(
         self,
-        num_classes: int | None = None,
+        num_classes: NumClasses = None,
         *,
         task: Task = "multiclass",
         num_labels: int | None = None,
@@ -78,7 +80,7 @@ class ConfusionMatrixMetric(PixelMetric):
         absent: float | Literal["skip"] = "skip",
         absent_if: AbsentIf = "union",
         exclude: int | str | Iterable[int | str] | None = None,
-        groups: Groups | None = None,
+        groups: Groups | bool | None = None,
         threshold: float = 0.5,
         from_logits: bool = False,
         upsample: Upsample | None = None,
@@ -90,6 +92,7 @@ class ConfusionMatrixMetric(PixelMetric):
         for name, value in {"average": average, "exclude": exclude}.items():
             if value is not None and name in self.not_applicable:
                 raise ValueError(f"{name} does not apply to {type(self).__name__}: leave it out, got {name}={value!r}")
+        num_classes, ignore_index, class_names, groups = of_label_set(num_classes, ignore_index, class_names, groups)
         rules = Rules.of(
             num_classes,
             task=task,

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from segiou import formulas
 from segiou.averaging import Score
+from segiou.classes import NumClasses
 from segiou.counting.rules import number_in
 from segiou.formulas import Areas
 from segiou.metric import ConfusionMatrixMetric, ScoreMetric
@@ -83,7 +84,7 @@ class FBeta(ScoreMetric):
     """Precision and recall in one, recall weighted ``beta`` times as much: (1 + b^2) TP / (b^2 G + P).
 
     Args:
-        num_classes: the number of classes.
+        num_classes: the number of classes, or a label set.
         beta: 0 is precision, 1 is Dice, towards infinity it is recall.
         kwargs: see ``segiou.metric.ConfusionMatrixMetric``.
 
@@ -100,7 +101,7 @@ class FBeta(ScoreMetric):
 
     score = Score("FBeta", formulas.fbeta)
 
-    def __init__(self, num_classes: int | None = None, *, beta: float = 1.0, **kwargs: Any) -> None:
+    def __init__(self, num_classes: NumClasses = None, *, beta: float = 1.0, **kwargs: Any) -> None:
         super().__init__(num_classes, **kwargs)
         self.score = _fbeta(beta)
         self.beta = float(beta)
@@ -206,7 +207,7 @@ class SegmentationMetrics(ConfusionMatrixMetric):
     average.
 
     Args:
-        num_classes: the number of classes.
+        num_classes: the number of classes, or a label set.
         per_class: add the IoU of each class as ``IoU/<name>``.
         beta: of FBeta.
         prefix: put before every key, such as "val/".
@@ -238,7 +239,7 @@ class SegmentationMetrics(ConfusionMatrixMetric):
 
     def __init__(
         self,
-        num_classes: int | None = None,
+        num_classes: NumClasses = None,
         *,
         per_class: bool = False,
         beta: float = 1.0,

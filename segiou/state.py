@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -34,6 +34,7 @@ class SummedStates(Metric):
     shares the states of metrics by them, and a checkpoint is held to them.
     """
 
+    __jit_unused_properties__: ClassVar[list[str]] = [*Metric.__jit_unused_properties__, "key"]
     is_differentiable = False
     full_state_update = False
 
@@ -262,35 +263,6 @@ def all_reduce_together(metrics: "Sequence[SummedStates]", group: Any | None = N
     parts = torch.split(buffer, [state.numel() for _, _, state in states])
     for (metric, name, state), part in zip(states, parts, strict=True):
         setattr(metric, name, part.view_as(state))
-
-
-@contextmanager
-def synced_together(metrics: "Sequence[SummedStates]") -> Generator[None, None, None]:
-    """Inside, the metrics are synced, by one all-reduce for each process group; after it they are local again.
-
-    One that has a ``dist_sync_fn`` of its own, or is not to be synced, goes its own way in ``compute``.
-    """
-    groups: dict[Any, list[SummedStates]] = {}
-    for metric in metrics:
-        available = metric.distributed_available_fn
-        if metric._to_sync and not metric._is_synced and metric.dist_sync_fn is None and available and available():
-            groups.setdefault(metric.process_group, []).append(metric)
-    waiting = [metric for members in groups.values() for metric in members]
-    try:
-        for group, members in groups.items():
-            for metric in members:
-                metric._cache, metric._is_synced = metric._copy_state_dict(), True
-                metric._to_sync = metric._should_unsync = False
-            all_reduce_together(members, group)
-            for metric in members:
-                metric._gather_rows(group)
-        yield
-    finally:
-        for metric in waiting:
-            if metric._is_synced:
-                metric.unsync()
-            metric._to_sync = metric.sync_on_compute
-            metric._should_unsync = True
 
 
 def _moved(fn: Callable[[Tensor], Tensor], state: Tensor) -> Tensor:

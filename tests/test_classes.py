@@ -7,15 +7,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import segiou
-from segiou import CohenKappa, ConfusionMatrix, Dice, MeanIoU, PixelAccuracy, SegmentationMetrics
+from segiou import CohenKappa, ConfusionMatrix, Dice, LabelSet, MeanIoU, PixelAccuracy, SegmentationMetrics
 from segiou.counting import Rules, count
 from segiou.formulas import areas_of_groups
+from segiou.functional import mean_iou
+from segiou.metric import ScoreMetric
 from segiou.publishing import Result, table
-from tests.test_metrics import METRICS, tasks_of
+from tests.test_metrics import COUNTING, tasks_of
 
 NAMES = ["road", "pavement", "car", "bus", "sky"]
-GROUPS = {"flat": ["road", "pavement"], "vehicle": [2, 3], "sky": "sky"}
+GROUPS = {"flat": ["road", "pavement"], "vehicle": [2, 3], "sky": ["sky"]}
 
 
 def labels(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -29,14 +30,13 @@ def mapped(labels: torch.Tensor) -> torch.Tensor:
     return torch.where(labels == 255, 255, torch.where(labels < 2, 0, torch.where(labels < 4, 1, 2)))
 
 
-SCORES = [metric.__name__ for metric in METRICS if hasattr(metric, "score") and "multiclass" in tasks_of(metric)]
+SCORES = [metric for metric in COUNTING if issubclass(metric, ScoreMetric) and "multiclass" in tasks_of(metric)]
 
 
-@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("metric", SCORES)
 @pytest.mark.parametrize("absent_if", ["union", "target"])
-def test_groups_are_scored_as_classes_that_were_merged_before(name, absent_if):
+def test_groups_are_scored_as_classes_that_were_merged_before(metric, absent_if):
     preds, target = labels()
-    metric = getattr(segiou, name)
     arguments = {"ignore_index": 255, "absent_if": absent_if}
     value = metric(5, class_names=NAMES, groups=GROUPS, **arguments)(preds, target)
     assert value == metric(3, **arguments)(mapped(preds), mapped(target))
@@ -102,12 +102,13 @@ def test_names_may_say_what_averages_leave_out():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"groups": {"a": [7]}}, "groups['a'] must hold ids of the 5 classes, 0 to 4, or their names, got 7"),
-        ({"groups": {"a": ["tram"]}}, "groups['a'] must hold ids of the 5 classes, 0 to 4, or their names, got 'tram'"),
+        ({"groups": {"a": [7]}}, "groups['a'] must be a class of 0 to 4, or a class name, got 7"),
+        ({"groups": {"a": ["tram"]}}, "groups['a'] must be a class of 0 to 4, or a class name, got 'tram'"),
         ({"groups": {"a": []}}, "groups must hold a class each, got none in 'a'"),
         ({"groups": {}}, "groups must hold a class each, got no group"),
         ({"groups": [[0, 1]]}, "groups must map names to classes, got a list"),
-        ({"groups": {"a": 1.5}}, "groups['a'] must hold ids or names of classes, got 1.5"),
+        ({"groups": {"a": 1.5}}, "groups['a'] must hold several classes, ids or names, got 1.5"),
+        ({"groups": True}, "groups=True is for a label set that has groups, got num_classes=5"),
         (
             {"groups": GROUPS, "exclude": "car"},
             "exclude must hold ids of the 3 groups, 0 to 2, or their names, got 'car'",
@@ -146,3 +147,32 @@ def test_plots_and_tables_name_the_groups():
     assert all(name in text for name in GROUPS)
     assert "pavement" not in text
     assert f"{int((labels()[1] != 255).sum()):,}" in text
+
+
+def test_a_label_set_or_its_name_gives_classes_names_and_ignored_values():
+    for labels in ("cityscapes", "Cityscapes", LabelSet.of("cityscapes")):
+        metric = MeanIoU(labels)
+        assert (metric.rules.num_classes, metric.rules.ignore_index) == (19, (255,))
+        assert metric.class_names[0] == "road"
+    assert MeanIoU("cityscapes", ignore_index=()).rules.ignore_index == ()
+    assert MeanIoU("pascal_voc", class_names=[str(i) for i in range(21)]).class_names[1] == "1"
+    mine = LabelSet("mine", ["road", "car"], ignore_index=9, groups={"all": [0, 1]})
+    assert MeanIoU(mine, groups=True).classes.scored == ("all",)
+    assert MeanIoU(mine).classes.scored == ("road", "car")
+    assert mean_iou(torch.tensor([[0, 1]]), torch.tensor([[0, 9]]), mine) == 1
+
+
+def test_the_categories_of_cityscapes():
+    target = torch.arange(19)[None]
+    preds = torch.where(target == 0, 1, target)  # a sidewalk for the road: one category, two classes
+    assert float(MeanIoU("cityscapes", groups=True)(preds, target)) == 1
+    assert float(MeanIoU("cityscapes")(preds, target)) == pytest.approx((17 + 1 / 2) / 19)
+
+
+def test_a_label_set_that_does_not_fit_says_so():
+    with pytest.raises(ValueError, match="^groups=True is for a label set that has groups, and 'ade20k' has none"):
+        MeanIoU("ade20k", groups=True)
+    with pytest.raises(ValueError, match="did you mean 'cityscapes'"):
+        MeanIoU("cityscape")
+    with pytest.raises(ValueError, match='^task="binary" has 2 classes'):
+        MeanIoU("cityscapes", task="binary")

@@ -227,6 +227,20 @@ def test_the_number_of_classes_may_come_first():
     require_same(functional.confusion_matrix(preds, target, C), matrix)
 
 
+def test_a_label_set_or_its_name_may_come_first():
+    preds, target = batches("multiclass", "labels", "maps", 255, 1)[0]
+    expected = segiou.MeanIoU("cityscapes")(preds, target)
+    for first in ("cityscapes", segiou.LabelSet.of("cityscapes")):
+        for metric in (
+            segiou.JaccardIndex(first),
+            segiou.MulticlassJaccardIndex(first),
+            segiou.JaccardIndex(num_classes=first),
+        ):
+            require_same(metric(preds, target), expected)
+        assert segiou.ConfusionMatrix(first).class_names[0] == "road"
+    require_same(functional.jaccard_index(preds, target, "cityscapes"), expected)
+
+
 def test_a_class_of_the_users_own_stays_what_it_is():
     class Mine(segiou.JaccardIndex):
         pass

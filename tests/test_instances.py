@@ -120,7 +120,7 @@ def test_bad_input_changes_nothing():
         (lambda: InstanceIoU(3, sizes={0: -1}), "sizes must hold positive numbers of pixels, got -1"),
         (
             lambda: InstanceIoU(3, sizes={"car": 5}),
-            "sizes must hold ids of the 3 classes, 0 to 2, or their names, got 'car'",
+            "sizes must be a class of 0 to 2, or a class name, got 'car'",
         ),
         (
             lambda: InstanceIoU(3, groups={"a": [0, 1], "b": [1]}),
@@ -146,3 +146,10 @@ def test_the_plot_shows_each_class():
     metric.update(*images(0))
     _, axis = metric.plot()
     assert [text.get_text() for text in axis.get_yticklabels()] == ["a", "b", "c", "d"]
+
+
+def test_cityscapes_has_its_sizes():
+    sizes = InstanceIoU("cityscapes", first_id=1000).sizes
+    assert len(sizes) == 8
+    assert sizes[13] == pytest.approx(12794.02, abs=0.01)
+    assert InstanceIoU("cityscapes", sizes={"car": 100}).sizes == {13: 100}

@@ -5,6 +5,7 @@ from typing import Any, Literal, get_args
 from torch import Tensor
 
 from segiou import formulas
+from segiou.classes import NumClasses
 from segiou.classification.tasks import TaskMetric, arguments_of
 from segiou.counting import IgnoreIndex, Task
 
@@ -19,7 +20,8 @@ class ConfusionMatrix(TaskMetric):
     and void predictions are not shown; the property ``confmat`` has them.
 
     Args:
-        task: "binary", "multiclass" or "multilabel"; or in its place the number of classes.
+        task: "binary", "multiclass" or "multilabel"; or in its place the number of classes, or
+            a label set.
         threshold: binary and multilabel scores are positive where the probability is above it.
         num_classes: C, for multiclass.
         num_labels: L, for multilabel.
@@ -48,9 +50,9 @@ class ConfusionMatrix(TaskMetric):
 
     def __init__(
         self,
-        task: Task | int = "multiclass",
+        task: Task | NumClasses = "multiclass",
         threshold: float = 0.5,
-        num_classes: int | None = None,
+        num_classes: NumClasses = None,
         num_labels: int | None = None,
         normalize: Normalize | None = None,
         ignore_index: IgnoreIndex = None,
@@ -142,7 +144,7 @@ class MulticlassConfusionMatrix(ConfusionMatrix):
 
     def __init__(
         self,
-        num_classes: int,
+        num_classes: NumClasses,
         ignore_index: IgnoreIndex = None,
         normalize: Normalize | None = None,
         validate_args: bool = True,

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from segiou import formulas
 from segiou.averaging import Average, Score
+from segiou.classes import NumClasses
 from segiou.classification.tasks import TaskMetric, arguments_of
 from segiou.counting import IgnoreIndex, Task
 from segiou.counting.rules import number_in
@@ -19,7 +20,8 @@ class JaccardIndex(TaskMetric, MeanIoU):
     nan for absent classes, and without guessing.
 
     Args:
-        task: "binary", "multiclass" or "multilabel"; or in its place the number of classes.
+        task: "binary", "multiclass" or "multilabel"; or in its place the number of classes, or
+            a label set.
         threshold: binary and multilabel scores are positive where the probability is above it.
         num_classes: C, for multiclass.
         num_labels: L, for multilabel.
@@ -53,9 +55,9 @@ class JaccardIndex(TaskMetric, MeanIoU):
 
     def __init__(
         self,
-        task: Task | int = "multiclass",
+        task: Task | NumClasses = "multiclass",
         threshold: float = 0.5,
-        num_classes: int | None = None,
+        num_classes: NumClasses = None,
         num_labels: int | None = None,
         average: Average | None = "macro",
         ignore_index: IgnoreIndex = None,
@@ -116,7 +118,7 @@ class MulticlassJaccardIndex(JaccardIndex):
 
     def __init__(
         self,
-        num_classes: int,
+        num_classes: NumClasses,
         average: Average | None = "macro",
         ignore_index: IgnoreIndex = None,
         validate_args: bool = True,

@@ -25,7 +25,7 @@ MIXED_TEXT = (
 def arguments_of(task: Any, threshold: float, num_classes: Any, num_labels: int | None) -> dict[str, Any]:
     """The arguments that the task has a use for; as in torchmetrics the others may be anything.
 
-    The first may also be segiou's own: the number of classes, or what else stands for the classes.
+    The first may also be segiou's own: the number of classes, or a label set.
     """
     name = task.lower() if isinstance(task, str) else task
     if name == "binary":

@@ -33,6 +33,7 @@ class LabelSet:
         ignored_colours: further colours, all of ignored pixels; the first is the one that ``colours`` draws.
         groups: classes that belong together, ids or names, by the group's name.
         reduce_zero_label: raw id 0 is ignored, raw id k is class k - 1.
+        instance_sizes: average pixels of an instance, by id or name of the classes that have instances.
 
     Attributes:
         num_classes: C.
@@ -61,6 +62,7 @@ class LabelSet:
     ignored_colours: tuple[Colour, ...]
     groups: Mapping[str, tuple[int, ...]]
     reduce_zero_label: bool
+    instance_sizes: Mapping[int, float]
 
     def __init__(
         self,
@@ -73,6 +75,7 @@ class LabelSet:
         ignored_colours: Iterable[Sequence[int]] = (),
         groups: Mapping[str, Iterable[int | str]] | None = None,
         reduce_zero_label: bool = False,
+        instance_sizes: Mapping[int | str, float] | None = None,
     ) -> None:
         if not isinstance(name, str) or not name:
             raise ValueError(f"name must be a text that is not empty, got {name!r}")
@@ -92,6 +95,7 @@ class LabelSet:
             ignored_colours=more,
             groups=MappingProxyType(members),
             reduce_zero_label=reduce_zero_label,
+            instance_sizes=MappingProxyType(checks.sizes_of("instance_sizes", instance_sizes or {}, names)),
         )
 
     def __eq__(self, other: object) -> bool:

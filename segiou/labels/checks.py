@@ -1,8 +1,10 @@
 """The arguments of a label set, checked and brought to one form."""
 
+import math
 import operator
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from segiou.counting.rules import integers
@@ -95,6 +97,16 @@ def groups_of(groups: Mapping[str, Iterable[int | str]], names: Sequence[str]) -
             raise ValueError(f"groups must hold a class each, got none in {name!r}")
         found[name] = tuple(sorted(set(ids)))
     return found
+
+
+def sizes_of(argument: str, sizes: Mapping[int | str, float], names: Sequence[str]) -> dict[int, float]:
+    """Pixels of an instance by class id."""
+    if not isinstance(sizes, Mapping):
+        raise TypeError(f"{argument} must map classes to pixels, got a {type(sizes).__name__}")
+    for size in sizes.values():
+        if isinstance(size, bool) or not isinstance(size, Real) or not 0 < float(size) < math.inf:
+            raise ValueError(f"{argument} must hold positive numbers of pixels, got {size!r}")
+    return {_class_id(argument, name, names): float(size) for name, size in sizes.items()}
 
 
 def key(argument: str, value: Any) -> int:
