@@ -111,7 +111,7 @@ def _count(kernel: ModuleType, batch: Batch, rules: Rules, each: bool) -> Counte
     kind, preds, target = batch
     if kind == "binary":
         bound = rules.bound(preds.dtype)
-        counted: Counted = kernel.binary(preds, target, bound, not rules.from_logits, rules.ignore_index, each)
+        counted: Counted = kernel.binary(preds, target, bound, rules.from_logits is False, rules.ignore_index, each)
     elif kind == "scores":
         counted = kernel.scores(preds, target, rules.num_classes, rules.ignore_index, each)
     else:

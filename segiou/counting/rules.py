@@ -29,7 +29,8 @@ class Rules:
         num_labels: L, the number of binary problems of a multilabel task, else None.
         ignore_index: target values that are not counted, sorted.
         threshold: binary scores are positive where the probability is above it.
-        from_logits: binary scores are logits, not probabilities.
+        from_logits: binary scores are logits, not probabilities; None, numbers that are compared with the
+            threshold as they are.
         upsample: how score maps of another size than the target are brought to it.
         align_corners: bilinear: the centres of the corner pixels of both coincide.
         validate_args: whether labels outside the classes are an error.
@@ -40,7 +41,7 @@ class Rules:
     num_labels: int | None = None
     ignore_index: tuple[int, ...] = ()
     threshold: float = 0.5
-    from_logits: bool = False
+    from_logits: bool | None = False
     upsample: Upsample | None = None
     align_corners: bool = False
     validate_args: bool = True
@@ -112,7 +113,7 @@ class Rules:
         parts = [self.task, str(self.num_labels or self.num_classes)]
         parts += [f"ignore{value}" for value in self.ignore_index]
         if self.task != "multiclass":
-            parts += ["logit" * self.from_logits + f"above{self.threshold!r}"]
+            parts += [{False: "", True: "logit", None: "any"}[self.from_logits] + f"above{self.threshold!r}"]
         parts += [f"{self.upsample}{'_aligned' * self.align_corners}"] if self.upsample else []
         parts += [] if self.validate_args else ["unchecked"]
         return "_".join(parts).replace("-", "m").replace(".", "p")
