@@ -69,7 +69,7 @@ class ConfusionMatrix(TaskMetric):
         )
         self.normalize = normalize
         if type(self) is ConfusionMatrix:
-            self.__class__ = _CLASSES[own["task"]]
+            self.__class__ = _CLASSES[own["task"]]  # has nothing of its own but the order of its arguments
 
     def value_of(self, counts: Tensor) -> Tensor:
         """The counts of the classes, or their shares."""

@@ -80,7 +80,7 @@ class JaccardIndex(TaskMetric, MeanIoU):
             **kwargs,
         )
         if type(self) is JaccardIndex:
-            self.__class__ = _CLASSES[own["task"]]
+            self.__class__ = _CLASSES[own["task"]]  # has nothing of its own but the order of its arguments
 
 
 class BinaryJaccardIndex(JaccardIndex):
