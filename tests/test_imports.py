@@ -10,7 +10,7 @@ import pytest
 import segiou
 
 PACKAGE = Path(segiou.__file__).parent
-HEAVY = ["pytorch_lightning", "lightning", "matplotlib", "numba", "triton", "PIL", "rich", "pandas"]
+HEAVY = ["pytorch_lightning", "lightning", "matplotlib", "numba", "triton", "PIL", "rich", "pandas", "jinja2"]
 # torchmetrics itself draws with matplotlib and looks for others; what it loads is not ours
 PROBE = """
 import sys
@@ -23,6 +23,7 @@ LAYERS = [
     {
         "segiou.steps",
         "segiou.compiling",
+        "segiou.files",
         "segiou.formulas",
         "segiou.counting.rules",
         "segiou.plots",
@@ -68,6 +69,9 @@ LAYERS = [
     {"segiou.classification"},
     {"segiou.bootstrap", "segiou.imagewise"},
     {"segiou", "segiou.functional", "segiou.measures", "segiou.padding", "segiou.publishing"},
+    {"segiou.report.data"},
+    {"segiou.report.page"},
+    {"segiou.report"},
     {"segiou.lightning"},
 ]
 
