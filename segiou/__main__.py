@@ -1,0 +1,16 @@
+"""``python -m segiou``, and the command ``segiou``."""
+
+import sys
+
+
+def main() -> None:
+    """Run the shell."""
+    try:
+        from segiou.cli import app
+    except ModuleNotFoundError as error:
+        sys.exit(f"the shell needs {error.name}: pip install 'segiou[cli]'")
+    app(prog_name="segiou")
+
+
+if __name__ == "__main__":
+    main()
