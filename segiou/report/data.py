@@ -165,9 +165,10 @@ def _intervals(
     if confidence is None:
         return {}, {}
     found = confidence.compute() if isinstance(confidence, ConfidenceInterval) else confidence
+    wanted = set(headline(metric))
     if isinstance(found, Interval):
         assert isinstance(confidence, ConfidenceInterval)
-        found = {confidence.key: found}
+        wanted, found = {confidence.key}, {confidence.key: found}
     found = {key: Interval(*(part.detach().cpu() for part in interval)) for key, interval in found.items()}
     columns = {score.key: column for column, score in COLUMNS.items()}
     of_classes = {columns.get(key, key): interval for key, interval in found.items() if interval.value.ndim}
@@ -175,7 +176,7 @@ def _intervals(
         parts = [found[f"{column}/{name}"] for name in metric.classes.scored if f"{column}/{name}" in found]
         if len(parts) == len(metric.classes.scored):
             of_classes[column] = Interval(*(torch.stack(part) for part in zip(*parts, strict=True)))
-    return {key: value for key, value in found.items() if not value.value.ndim and "/" not in key}, of_classes
+    return {key: value for key, value in found.items() if key in wanted and not value.value.ndim}, of_classes
 
 
 def _interval_rule(confidence: ConfidenceInterval) -> str:

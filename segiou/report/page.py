@@ -12,7 +12,7 @@ from segiou.report.matrix import Confusion, confusions, matrix_of
 from segiou.report.pictures import colours, overlay
 from segiou.report.views import distribution, headlines, means, rows
 
-PAIRS = 15  # of the list of confusions, by pixels and by share
+PAIRS = 12  # of the list of confusions, by pixels and by share
 WORST_PAIRS = 3  # of one image
 
 

@@ -55,18 +55,20 @@ const size = document.getElementById("heat-size");
 const totals = matrix.counts.map((row) => row.reduce((sum, count) => sum + count, 0));
 const whole = new Intl.NumberFormat("en-US");
 const MARGIN = 4, LABELLED = 11, NUMBERED = 34, PIXELS = 16e6;
+const room = document.getElementById("heat-scroll").clientWidth - 20;
+const MOST = Math.min(150, Math.floor(0.3 * room)); // width of a label
 let layout = {}, at = null;
 
 function mixer() {
   const style = getComputedStyle(document.documentElement);
   const rgb = (name) => style.getPropertyValue(name).trim().match(/\w\w/g).map((part) => parseInt(part, 16));
   const empty = rgb("--heat-empty"), hues = { right: rgb("--heat-right"), wrong: rgb("--heat-wrong") };
-  // the root lets an error of one percent be seen
-  return (share, hue) => `rgb(${empty.map((from, i) => Math.round(from + (hues[hue][i] - from) * Math.sqrt(share)))})`;
+  // the power lets an error of one percent be seen
+  return (share, hue) => `rgb(${empty.map((from, i) => Math.round(from + (hues[hue][i] - from) * share ** 0.4))})`;
 }
 
 function longest(context, names) {
-  return Math.min(150, Math.max(...names.map((name) => context.measureText(name).width)));
+  return Math.min(MOST, Math.max(...names.map((name) => context.measureText(name).width)));
 }
 
 function shortened(context, text, width) {
@@ -91,6 +93,15 @@ function draw() {
   context.scale(scale, scale);
   paint(context, cell, left, top);
   if (labelled) label(context, font, cell, left, top);
+  if (Math.min(left, top) > 64) corner(context, left, top);
+}
+
+function corner(context, left, top) {
+  context.font = `11px ${getComputedStyle(document.body).fontFamily}`;
+  context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--muted");
+  context.textAlign = "right";
+  context.fillText("predicted \u2192", left - 5, top - 26);
+  context.fillText("target \u2193", left - 5, top - 10);
 }
 
 function paint(context, cell, left, top) {
@@ -167,7 +178,9 @@ function legend() {
     for (const share of [0, 0.01, 0.05, 0.2, 0.5, 1]) {
       const box = document.createElement("i");
       box.style.background = mixed(share, hue);
-      ramp.append(box, `${100 * share} %`);
+      const step = document.createElement("span");
+      step.append(box, `${100 * share} %`);
+      ramp.append(step);
     }
     return ramp;
   }));
@@ -179,11 +192,11 @@ function redraw() {
   if (at) show(...at);
 }
 
-const room = document.getElementById("heat-scroll").clientWidth - 20, most = matrix.columns.length;
+const most = matrix.columns.length;
 const fitting = (width) => Math.floor(width / most);
-const roomy = fitting(room - 158);
+const roomy = Math.min(44, Math.max(24, Math.floor(780 / matrix.rows.length)), fitting(room - MOST - 12));
 size.max = Math.max(4, Math.min(48, Math.floor(4000 / Math.max(most, matrix.rows.length))));
-size.value = Math.min(44, roomy >= LABELLED ? roomy : Math.max(3, Math.min(LABELLED - 1, fitting(room - 2 * MARGIN))));
+size.value = roomy >= LABELLED ? roomy : Math.max(3, Math.min(LABELLED - 1, fitting(room - 2 * MARGIN)));
 size.addEventListener("input", redraw);
 for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", redraw);
 redraw();
