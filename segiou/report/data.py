@@ -12,7 +12,7 @@ from segiou.averaging import Averaging, Score
 from segiou.bootstrap import ConfidenceInterval, Interval
 from segiou.imagewise import ImageScores
 from segiou.labels.checks import Colour, colours_of
-from segiou.metric import ConfusionMatrixMetric
+from segiou.metric import ConfusionMatrixMetric, ScoreMetric
 from segiou.metrics import FBeta, FrequencyWeightedIoU, SegmentationMetrics
 from segiou.publishing import COLUMNS
 
@@ -47,7 +47,8 @@ class Report:
         per_class: the columns of the table by name, ``(C,)`` each, of groups where there are, of labels for multilabel.
         class_intervals: the intervals of columns, by the column's name, each of ``(C,)``.
         images: the scores of single images.
-        image_metric: the metric that scored single images; None says nothing of its rules.
+        image_metric: the metric that scored single images, such as ``ImagewiseIoU(21).metric``; None says nothing of
+            its rules.
         worst: the images that scored lowest, the worst first.
         palette: C colours of red, green and blue, 0 to 255; colours of the page's own where None.
         facts: more that a reader needs to reproduce the numbers, such as the folders, by name.
@@ -64,7 +65,7 @@ class Report:
     per_class: Mapping[str, Tensor] = field(default_factory=dict)
     class_intervals: Mapping[str, Interval] = field(default_factory=dict)
     images: ImageScores | None = None
-    image_metric: ConfusionMatrixMetric | None = None
+    image_metric: ScoreMetric | None = None
     worst: Sequence[WorstImage] = ()
     palette: Sequence[Colour] | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -164,9 +165,10 @@ def _intervals(
     if confidence is None:
         return {}, {}
     found = confidence.compute() if isinstance(confidence, ConfidenceInterval) else confidence
+    wanted = set(headline(metric))
     if isinstance(found, Interval):
         assert isinstance(confidence, ConfidenceInterval)
-        found = {confidence.key: found}
+        wanted, found = {confidence.key}, {confidence.key: found}
     found = {key: Interval(*(part.detach().cpu() for part in interval)) for key, interval in found.items()}
     columns = {score.key: column for column, score in COLUMNS.items()}
     of_classes = {columns.get(key, key): interval for key, interval in found.items() if interval.value.ndim}
@@ -174,7 +176,7 @@ def _intervals(
         parts = [found[f"{column}/{name}"] for name in metric.classes.scored if f"{column}/{name}" in found]
         if len(parts) == len(metric.classes.scored):
             of_classes[column] = Interval(*(torch.stack(part) for part in zip(*parts, strict=True)))
-    return {key: value for key, value in found.items() if not value.value.ndim and "/" not in key}, of_classes
+    return {key: value for key, value in found.items() if key in wanted and not value.value.ndim}, of_classes
 
 
 def _interval_rule(confidence: ConfidenceInterval) -> str:
@@ -191,10 +193,12 @@ def _require_maps(image: WorstImage, task: str) -> None:
     shapes = np.shape(image.prediction), np.shape(image.label)
     if len(shapes[0]) != 2 or shapes[0] != shapes[1] or 0 in shapes[0]:
         raise ValueError(
-            f"the prediction and the label of {image.name!r} must be of one shape (H, W), got {shapes[0]} and {shapes[1]}"
+            f"the prediction and the label of {image.name!r} must be of one shape (H, W), "
+            f"got {shapes[0]} and {shapes[1]}"
         )
     rgb = image.image
     if rgb is not None and (np.shape(rgb) != (*shapes[0], 3) or rgb.dtype != np.uint8):
         raise ValueError(
-            f"the image of {image.name!r} must be uint8 of shape {(*shapes[0], 3)}, got {rgb.dtype} of shape {rgb.shape}"
+            f"the image of {image.name!r} must be uint8 of shape {(*shapes[0], 3)}, "
+            f"got {rgb.dtype} of shape {rgb.shape}"
         )
