@@ -1,5 +1,6 @@
 """The shell: ``segiou evaluate``, ``segiou compare`` and ``segiou labels``; the extra ``cli``."""
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -17,8 +18,12 @@ from segiou.tally import GivenScores, Scoring
 
 T = TypeVar("T")
 INTERRUPTED = 130
+HELP = """Score folders of label masks.
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Score folders of label masks.")
+Example: segiou evaluate runs/pred masks --num-classes 21 --ignore-index 255
+"""
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=HELP)
 
 
 def _presets() -> list[str]:
@@ -30,27 +35,30 @@ def _option(text: str, *names: str, **how: Any) -> Any:
 
 
 Folder = Annotated[Path, typer.Argument(help="Folder of masks, or one mask.", show_default=False)]
-Labels = Annotated[str | None, _option("Data set, such as cityscapes; see `segiou labels`.", autocompletion=_presets)]
-NumClasses = Annotated[int | None, _option("Number of classes, where files hold class ids.")]
+INT: Any = {"metavar": "INT"}
+Labels = Annotated[
+    str | None, _option("Data set, such as cityscapes; see `labels`.", metavar="NAME", autocompletion=_presets)
+]
+NumClasses = Annotated[int | None, _option("Number of classes, where files hold class ids.", **INT)]
 Names = Annotated[Path | None, _option("Class names: a JSON list, or a name a line.", metavar="FILE")]
-Ignore = Annotated[list[int] | None, _option("Value in LABEL that is not counted; repeat it.")]
+Ignore = Annotated[list[int] | None, _option("Value in LABEL that is not counted; repeat it.", **INT)]
 ReduceZero = Annotated[bool, _option("LABEL holds 0 for ignored, k for class k - 1.", "--reduce-zero-label")]
 PredIds = Annotated[bool, _option("PRED holds class ids, not the set's raw ids.", "--pred-class-ids")]
 LabelIds = Annotated[bool, _option("LABEL holds class ids, not the set's raw ids.", "--label-class-ids")]
 Absent = Annotated[str, _option("Score of a class in neither: skip, or a number.", metavar="SCORE")]
 Exclude = Annotated[list[str] | None, _option("Class left out of means, id or name; repeat it.", metavar="CLASS")]
-Groups = Annotated[str | None, _option("Score groups: JSON {name: [classes]}, or `preset`.", metavar="FILE")]
+Groups = Annotated[str | None, _option("Score groups: JSON of name: classes, or `preset`.", metavar="FILE")]
 PredSuffix = Annotated[str, _option("What stems in PRED end with, such as _pred.", metavar="TEXT")]
 LabelSuffix = Annotated[str, _option("Likewise in LABEL, such as _gtFine_labelIds.", metavar="TEXT")]
 Boundary = Annotated[bool, _option("Boundary IoU too.", "--boundary")]
 Intervals = Annotated[bool, _option("95 % confidence intervals, over images.", "--ci")]
-Worst = Annotated[int, typer.Option(help="Images with the lowest mIoU to name.", min=0)]
-Most = Annotated[int, typer.Option(help="Images that differ most to name.", min=0)]
+Worst = Annotated[int, typer.Option(help="Images with the lowest mIoU to name.", min=0, **INT)]
+Most = Annotated[int, typer.Option(help="Images that differ most to name.", min=0, **INT)]
 Json = Annotated[Path | None, _option("Write everything as JSON.", "--json", metavar="FILE")]
 Csv = Annotated[Path | None, _option("Write the table of classes.", "--csv", metavar="FILE")]
 Report = Annotated[Path | None, _option("Write a page of HTML.", "--report", metavar="FILE")]
 Strict = Annotated[bool, _option("Stop at the first file that cannot be scored.", "--strict")]
-Workers = Annotated[int | None, _option("Threads; one for each core if left out.", min=1)]
+Workers = Annotated[int | None, _option("Threads; one for each core if left out.", min=1, **INT)]
 
 
 @app.command(name="evaluate", no_args_is_help=True)
@@ -88,6 +96,8 @@ def evaluate_command(
     )  # fmt: skip
     with processes.joined():
         scoring, pairing = _prepared(options, [pred], label, pred_suffix, label_suffix, [json, csv, report])
+        if report is not None and importlib.util.find_spec("jinja2") is None:
+            raise typer.BadParameter("--report needs Jinja2: pip install 'segiou[report]'")
         facts = _facts(options, {"pred": pred, "label": label, "pairs": len(pairing.items)})
         outcome = _outcome(pairing, scoring, workers, strict)
         if processes.place()[0] == 0:
@@ -95,6 +105,8 @@ def evaluate_command(
             console.show_evaluation(console.console(), outcome, worst)
             _write(json, lambda: results.as_json(outcome, facts))
             _write(csv, lambda: results.as_csv(result))
+            if report is not None:
+                _write_report(report, outcome, pairing, scoring, worst)
     _finish(outcome)
 
 
@@ -139,7 +151,9 @@ def compare(
 
 
 @app.command()
-def labels(name: Annotated[str | None, typer.Argument(help="Show its classes.", autocompletion=_presets)] = None) -> None:
+def labels(
+    name: Annotated[str | None, typer.Argument(help="Show its classes.", autocompletion=_presets)] = None,
+) -> None:
     """Show the data sets whose classes are known by name.
 
     Example: segiou labels cityscapes
@@ -184,23 +198,22 @@ def _outcome(pairing: Pairing, scoring: Scoring, workers: int | None, strict: bo
     """Score all, with progress; exit status 1 where it is to be strict and something is wrong."""
     if strict and pairing.unpaired:
         name, reason = pairing.unpaired[0]
-        _stop(f"{name}: {reason}")
+        raise _stopped(f"{name}: {reason}")
     rank, world = processes.place()
     share = len(pairing.items[rank::world])
     with console.Watch(GivenScores(**scoring.arguments), share, rank == 0) as watch:
         try:
-            return evaluate(
-                pairing, scoring, workers=workers or processes.threads(), strict=strict, watch=watch
-            )
+            outcome = evaluate(pairing, scoring, workers=workers or processes.threads(), strict=strict, watch=watch)
         except MaskError as error:
-            stopped = str(error)
-    _stop(stopped)
-    raise AssertionError
+            raise _stopped(str(error)) from error
+    if rank == 0:
+        typer.echo(watch.summary(), err=True)
+    return outcome
 
 
-def _stop(text: str) -> None:
+def _stopped(text: str) -> typer.Exit:
     typer.echo(f"Error: {text}", err=True)
-    raise typer.Exit(1)
+    return typer.Exit(1)
 
 
 def _facts(options: Options, files: dict[str, Any]) -> dict[str, Any]:
@@ -211,6 +224,15 @@ def _facts(options: Options, files: dict[str, Any]) -> dict[str, Any]:
 def _write(path: Path | None, made: Callable[[], bytes]) -> None:
     if path is not None:
         write_whole(path, made())
+
+
+def _write_report(path: Path, outcome: Outcome, pairing: Pairing, scoring: Scoring, worst: int) -> None:
+    from segiou.pages import report_of
+    from segiou.report import write_report
+
+    first = pairing.items[0]
+    facts = {"Predictions": f"such as {first.preds[0]}", "Labels": f"such as {first.label}"}
+    write_report(report_of(outcome, pairing.items, scoring, facts, worst), path)
 
 
 def _finish(outcome: Outcome) -> None:

@@ -4,6 +4,7 @@ import sys
 import time
 from types import TracebackType
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
@@ -18,7 +19,7 @@ from segiou.tally import GivenScores, Result
 
 EVERY = 0.2  # seconds between two looks at the running mIoU
 MOST_NAMED = 10  # files that could not be scored
-COLUMNS = ("IoU", "Dice", "Precision", "Recall", "BoundaryIoU")
+COLUMNS = {"IoU": "IoU", "Dice": "Dice", "Precision": "Precision", "Recall": "Recall", "BoundaryIoU": "Boundary"}
 
 
 def console(stderr: bool = False) -> Console:
@@ -43,7 +44,9 @@ class Watch:
         self.progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.progress.stop()
 
     def __call__(self, counts: Tensor) -> None:
@@ -57,6 +60,11 @@ class Watch:
         rate = self.done / (now - self.begun)
         self.progress.update(self.task, completed=self.done, description=f"{rate:.1f} images/s  mIoU {cell(miou)}")
 
+    def summary(self) -> str:
+        """How many items this process has scored, and how fast."""
+        seconds = time.perf_counter() - self.begun
+        return f"{self.done:,} images in {seconds:.1f} s, {self.done / seconds:.1f} images/s"
+
 
 def cell(value: float | None, sign: str = "") -> str:
     """A score as text."""
@@ -68,10 +76,8 @@ def show_evaluation(out: Console, outcome: Outcome, worst: int) -> None:
     (result,) = outcome.results
     rows = class_rows(result)
     columns = [column for column in COLUMNS if column in rows[0]]
-    table = Table("class", *[_right(column) for column in columns])
-    if "IoU_low" in rows[0]:
-        table.add_column("95 % of IoU", justify="right")
-    table.add_column("target pixels", justify="right")
+    bounds_too = [_right("95 % of IoU")] if "IoU_low" in rows[0] else []
+    table = _table("class", *[_right(COLUMNS[column]) for column in columns], *bounds_too, _right("target pixels"))
     left_out = MeanIoU.score.left_out(result.metric.averaging)
     for place, row in enumerate(rows):
         name = f"{row['name']} *" if place in left_out else row["name"]
@@ -81,6 +87,9 @@ def show_evaluation(out: Console, outcome: Outcome, worst: int) -> None:
     table.caption = "\n".join(notes + ["*: not in means"] * bool(left_out)) or None
     out.print(table)
     _show_headline(out, result)
+    void, counted = int(result.counts[:-1, -1].sum()), int(result.counts[:-1].sum())
+    if void:
+        out.print(f"{void:,} of {counted:,} counted pixels are predicted as no class: misses, and nobody's false alarm")
     if worst and result.images.ids:
         out.print(f"\nlowest mIoU of {len(result.images.ids):,} images")
         for name, value in result.images.worst(worst):
@@ -96,16 +105,17 @@ def _show_headline(out: Console, result: Result) -> None:
 
 def show_comparison(out: Console, outcome: Outcome, most: int) -> None:
     """Both scores and their differences, classes that got better and worse, and images that differ most."""
-    table = Table("", *[_right(name) for name in ("A", "B", "B - A", "95 % of B - A", "p")], "")
+    table = _table("", *[_right(name) for name in ("A", "B", "B - A", "95 % of B - A", "p")], "")
     differences = outcome.differences
     whole = [name for name in differences if "/" not in name]
     classes = sorted(
-        (name for name in differences if "/" in name), key=lambda name: _order(float(differences[name].difference.value))
+        (name for name in differences if "/" in name),
+        key=lambda name: _order(float(differences[name].difference.value)),
     )
     for name in [*whole, *classes]:
         ends = name == whole[-1]
         table.add_row(name, *_difference_cells(differences[name]), end_section=ends)
-    table.caption = "better, worse: the interval of the difference does not hold 0"
+    table.caption = "better, worse: the interval of B - A does not hold 0; of many classes, 5 % are so by chance"
     out.print(table)
     rows = image_differences(outcome)[:most]
     if rows:
@@ -142,7 +152,7 @@ def show_failures(out: Console, outcome: Outcome) -> None:
 
 def show_presets(out: Console) -> None:
     """The label sets that are known by name."""
-    table = Table("name", _right("classes"), _right("raw ids"), "colours", "groups")
+    table = _table("name", _right("classes"), _right("raw ids"), "colours", "groups")
     for name in LabelSet.presets():
         labels = LabelSet.of(name)
         groups = ", ".join(labels.groups)
@@ -152,7 +162,7 @@ def show_presets(out: Console) -> None:
 
 def show_preset(out: Console, labels: LabelSet) -> None:
     """The classes of one label set."""
-    table = Table(_right("class"), "name", "raw ids", "colour", title=f"{labels.name}, ignores {labels.ignore_index}")
+    table = _table(_right("class"), "name", "raw ids", "colour")
     for number, name in enumerate(labels.class_names):
         raw = ", ".join(str(value) for value, meaning in labels.ids.items() if meaning == number)
         colour = "" if labels.palette is None else "#{:02x}{:02x}{:02x}".format(*labels.palette[number])
@@ -179,5 +189,9 @@ def _order(difference: float) -> float:
     return -difference if difference == difference else float("inf")
 
 
+def _table(*columns: Column | str) -> Table:
+    return Table(*columns, box=box.SIMPLE_HEAD, caption_justify="left", pad_edge=False)
+
+
 def _right(name: str) -> Column:
-    return Column(name, justify="right")
+    return Column(name, justify="right", no_wrap=True)

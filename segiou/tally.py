@@ -11,7 +11,7 @@ from segiou.bootstrap import Comparison, ConfidenceInterval, Interval, PairedCom
 from segiou.boundary import BoundaryIoU
 from segiou.coding import Coding
 from segiou.counting import Counted
-from segiou.imagewise import Imagewise, ImageScores
+from segiou.imagewise import ImageScores, Imagewise
 from segiou.metrics import MeanIoU, SegmentationMetrics
 
 TOGETHER = 16  # images that are added at once

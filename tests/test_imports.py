@@ -10,7 +10,7 @@ import pytest
 import segiou
 
 PACKAGE = Path(segiou.__file__).parent
-HEAVY = ["pytorch_lightning", "lightning", "matplotlib", "numba", "triton", "PIL", "rich", "pandas", "jinja2"]
+HEAVY = ["pytorch_lightning", "lightning", "matplotlib", "numba", "triton", "PIL", "rich", "typer", "pandas", "jinja2"]
 # torchmetrics itself draws with matplotlib and looks for others; what it loads is not ours
 PROBE = """
 import sys
@@ -72,7 +72,14 @@ LAYERS = [
     {"segiou.report.data"},
     {"segiou.report.page"},
     {"segiou.report"},
-    {"segiou.lightning"},
+    {"segiou.masks", "segiou.processes"},
+    {"segiou.coding", "segiou.folders"},
+    {"segiou.tally"},
+    {"segiou.evaluation", "segiou.options"},
+    {"segiou.pages", "segiou.results"},
+    {"segiou.console"},
+    {"segiou.cli"},
+    {"segiou.__main__", "segiou.lightning"},
 ]
 
 
