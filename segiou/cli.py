@@ -58,6 +58,7 @@ Json = Annotated[Path | None, _option("Write everything as JSON.", "--json", met
 Csv = Annotated[Path | None, _option("Write the table of classes.", "--csv", metavar="FILE")]
 Report = Annotated[Path | None, _option("Write a page of HTML.", "--report", metavar="FILE")]
 Strict = Annotated[bool, _option("Stop at the first file that cannot be scored.", "--strict")]
+Name = Annotated[str | None, typer.Argument(help="Show its classes.", autocompletion=_presets)]
 Workers = Annotated[int | None, _option("Threads; one for each core if left out.", min=1, **INT)]
 
 
@@ -151,9 +152,7 @@ def compare(
 
 
 @app.command()
-def labels(
-    name: Annotated[str | None, typer.Argument(help="Show its classes.", autocompletion=_presets)] = None,
-) -> None:
+def labels(name: Name = None) -> None:
     """Show the data sets whose classes are known by name.
 
     Example: segiou labels cityscapes

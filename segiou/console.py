@@ -2,7 +2,6 @@
 
 import sys
 import time
-from types import TracebackType
 
 from rich import box
 from rich.console import Console
@@ -44,9 +43,7 @@ class Watch:
         self.progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.progress.stop()
 
     def __call__(self, counts: Tensor) -> None:
@@ -108,10 +105,7 @@ def show_comparison(out: Console, outcome: Outcome, most: int) -> None:
     table = _table("", *[_right(name) for name in ("A", "B", "B - A", "95 % of B - A", "p")], "")
     differences = outcome.differences
     whole = [name for name in differences if "/" not in name]
-    classes = sorted(
-        (name for name in differences if "/" in name),
-        key=lambda name: _order(float(differences[name].difference.value)),
-    )
+    classes = sorted(set(differences) - set(whole), key=lambda name: _order(name, differences))
     for name in [*whole, *classes]:
         ends = name == whole[-1]
         table.add_row(name, *_difference_cells(differences[name]), end_section=ends)
@@ -184,9 +178,10 @@ def _bounds(low: float | None, high: float | None, sign: str = "") -> str:
     return f"{cell(low, sign)} to {cell(high, sign)}"
 
 
-def _order(difference: float) -> float:
+def _order(name: str, differences: dict[str, Comparison]) -> tuple[bool, float, str]:
     """The greatest gain first, what cannot be compared last."""
-    return -difference if difference == difference else float("inf")
+    gain = float(differences[name].difference.value)
+    return gain != gain, -gain if gain == gain else 0.0, name
 
 
 def _table(*columns: Column | str) -> Table:

@@ -1,4 +1,4 @@
-"""Label masks from files: whole numbers as they are stored, or colours; whatever is wrong with a file is a MaskError."""
+"""Label masks from files: whole numbers as they are stored, or colours. What is wrong with a file is a MaskError."""
 
 import importlib.util
 import math
@@ -112,7 +112,7 @@ def _npz(path: Path) -> Array:
             shape, _, _ = header(stored)
         _require_size(path, shape)
         with archive.open(names[0]) as stored:
-            return _whole(path, np.lib.format.read_array(stored, allow_pickle=False))
+            return _whole(path, np.asarray(np.lib.format.read_array(stored, allow_pickle=False)))
 
 
 def _nifti(path: Path) -> Array:
@@ -124,7 +124,7 @@ def _nifti(path: Path) -> Array:
     _require_size(path, volume.shape)
     values = np.asanyarray(volume.dataobj)
     if values.dtype.kind == "f" and (values == np.rint(values)).all() and (abs(values) < 2**31).all():
-        return values.astype(np.int32)  # label maps are often stored as floating numbers
+        return np.asarray(values, np.int32)  # label maps are often stored as floating numbers
     return _whole(path, values)
 
 

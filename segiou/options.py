@@ -79,9 +79,8 @@ class Options:
 
     def facts(self) -> dict[str, Any]:
         """What a reader needs to know of the options, for JSON."""
-        plain = {"names": None if self.names is None else str(self.names)}
-        plain |= {"ignore_index": list(self.ignore_index), "exclude": list(self.exclude)}
-        return {**vars(self), **plain}
+        names = None if self.names is None else str(self.names)
+        return {**vars(self), "names": names, "ignore_index": [*self.ignore_index], "exclude": [*self.exclude]}
 
     def _classes(self, names: Sequence[str] | None) -> int | LabelSet:
         if (self.labels is None) == (self.num_classes is None and names is None):

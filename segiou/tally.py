@@ -161,8 +161,8 @@ class Tally:
                 boundary = _stacked(found, model.boundary.counts)
             model.add(pixels, boundary, names)
         if self.paired is not None:
-            each = (_stacked([counts.pixels[place] for counts in waiting], self.total) for place in range(2))
-            self.paired.update(*each, None, ids=names)
+            a, b = (_stacked([counts.pixels[place] for counts in waiting], self.total) for place in range(2))
+            self.paired.update(a, b, None, ids=names)
         self._waiting.clear()
 
     def results(self) -> list[Result]:
