@@ -1,6 +1,7 @@
 """``python -m segiou``, and the command ``segiou``."""
 
 import sys
+import warnings
 
 
 def main() -> None:
@@ -9,6 +10,7 @@ def main() -> None:
         from segiou.cli import app
     except ModuleNotFoundError as error:
         sys.exit(f"the shell needs {error.name}: pip install 'segiou[cli]'")
+    warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
     app(prog_name="segiou")
 
 

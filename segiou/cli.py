@@ -7,13 +7,14 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from segiou import __version__, console, processes, results
+from segiou import __version__, processes
 from segiou.evaluation import Outcome, evaluate
 from segiou.files import require_writable, write_whole
 from segiou.folders import Pairing, pair
 from segiou.labels import LabelSet
-from segiou.masks import MaskError
-from segiou.options import Options
+from segiou.masks import MaskError, shown
+from segiou.shell import console, results
+from segiou.shell.options import Options
 from segiou.tally import GivenScores, Scoring
 
 T = TypeVar("T")
@@ -104,10 +105,10 @@ def evaluate_command(
         if processes.place()[0] == 0:
             (result,) = outcome.results
             console.show_evaluation(console.console(), outcome, worst)
+            console.show_failures(console.console(stderr=True), outcome)
             _write(json, lambda: results.as_json(outcome, facts))
             _write(csv, lambda: results.as_csv(result))
-            if report is not None:
-                _write_report(report, outcome, pairing, scoring, worst)
+            _write(report, lambda: _report(outcome, pairing, scoring, worst))
     _finish(outcome)
 
 
@@ -147,6 +148,7 @@ def compare(
         outcome = _outcome(pairing, scoring, workers, strict)
         if processes.place()[0] == 0:
             console.show_comparison(console.console(), outcome, most)
+            console.show_failures(console.console(stderr=True), outcome)
             _write(json, lambda: results.as_json(outcome, facts))
     _finish(outcome)
 
@@ -190,6 +192,8 @@ def _checked(function: Callable[[], T]) -> T:
     try:
         return function()
     except (ValueError, TypeError, OSError) as error:
+        if processes.place()[0]:
+            raise typer.Exit(2) from error  # the first process says it
         raise typer.BadParameter(str(error)) from error
 
 
@@ -216,27 +220,29 @@ def _stopped(text: str) -> typer.Exit:
 
 
 def _facts(options: Options, files: dict[str, Any]) -> dict[str, Any]:
-    plain = {name: str(value) if isinstance(value, Path) else value for name, value in files.items()}
+    plain = {name: shown(value) if isinstance(value, Path) else value for name, value in files.items()}
     return {"segiou": __version__, **plain, **options.facts()}
 
 
 def _write(path: Path | None, made: Callable[[], bytes]) -> None:
+    """Write a file, if there is one to write; what went wrong after the work does not lose what is on the screen."""
     if path is not None:
-        write_whole(path, made())
+        try:
+            write_whole(path, made())
+        except OSError as error:
+            raise _stopped(f"{path} could not be written: {error}") from error
 
 
-def _write_report(path: Path, outcome: Outcome, pairing: Pairing, scoring: Scoring, worst: int) -> None:
-    from segiou.pages import report_of
-    from segiou.report import write_report
+def _report(outcome: Outcome, pairing: Pairing, scoring: Scoring, worst: int) -> bytes:
+    from segiou.report import render
+    from segiou.shell.pages import report_of
 
     first = pairing.items[0]
-    facts = {"Predictions": f"such as {first.preds[0]}", "Labels": f"such as {first.label}"}
-    write_report(report_of(outcome, pairing.items, scoring, facts, worst), path)
+    facts = {"Predictions": f"such as {shown(first.preds[0])}", "Labels": f"such as {shown(first.label)}"}
+    return render(report_of(outcome, pairing.items, scoring, facts, worst)).encode("utf-8", "backslashreplace")
 
 
 def _finish(outcome: Outcome) -> None:
-    if processes.place()[0] == 0:
-        console.show_failures(console.console(stderr=True), outcome)
     if outcome.partial:
         raise typer.Exit(INTERRUPTED)
     if outcome.failures:

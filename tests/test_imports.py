@@ -75,9 +75,9 @@ LAYERS = [
     {"segiou.masks", "segiou.processes"},
     {"segiou.coding", "segiou.folders"},
     {"segiou.tally"},
-    {"segiou.evaluation", "segiou.options"},
-    {"segiou.pages", "segiou.results"},
-    {"segiou.console"},
+    {"segiou.evaluation", "segiou.shell", "segiou.shell.options"},
+    {"segiou.shell.pages", "segiou.shell.results"},
+    {"segiou.shell.console"},
     {"segiou.cli"},
     {"segiou.__main__", "segiou.lightning"},
 ]

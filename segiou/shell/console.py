@@ -13,7 +13,7 @@ from segiou.bootstrap import Comparison
 from segiou.evaluation import Outcome
 from segiou.labels import LabelSet
 from segiou.metrics import MeanIoU
-from segiou.results import Row, class_rows, headline
+from segiou.shell.results import Row, class_rows, headline
 from segiou.tally import GivenScores, Result
 
 EVERY = 0.2  # seconds between two looks at the running mIoU
