@@ -15,6 +15,7 @@ Array = np.ndarray[Any, Any]
 IMAGES = (".png", ".tif", ".tiff", ".bmp")
 SUFFIXES = (*IMAGES, ".npy", ".npz", ".nii", ".nii.gz")
 MOST_PIXELS = 2**31  # of a compressed array, which may claim any size
+_FORMATS = ("PNG", "TIFF", "BMP")  # whatever the name says: a JPEG is none
 _MODES = ("L", "P", "I", "I;16", "I;16L", "I;16B", "1")  # one whole number a pixel, as Pillow calls them
 
 
@@ -81,7 +82,12 @@ class Colours(np.ndarray[Any, Any]):
 def _image(path: Path) -> Array:
     from PIL import Image
 
-    with Image.open(path) as image:
+    with Image.open(path, formats=_FORMATS) as image:
+        if image.format == "PNG":
+            image.verify()  # of its checksums, which reading the pixels does not look at
+    with Image.open(path, formats=_FORMATS) as image:
+        if "jpeg" in str(image.info.get("compression")):
+            raise MaskError(path, "is compressed as JPEG, which changes labels")
         frames = getattr(image, "n_frames", 1)
         if frames != 1:
             raise MaskError(path, f"a mask must be one image, got {frames} in one file")
