@@ -86,7 +86,10 @@ def show_evaluation(out: Console, outcome: Outcome, worst: int) -> None:
     _show_headline(out, result)
     void, counted = int(result.counts[:-1, -1].sum()), int(result.counts[:-1].sum())
     if void:
-        out.print(f"{void:,} of {counted:,} counted pixels are predicted as no class: misses, and nobody's false alarm")
+        remedy = "; does PRED hold other ids? see --pred-class-ids" if 2 * void > counted else ""
+        out.print(
+            f"{void:,} of {counted:,} counted pixels are predicted as no class, and are misses{remedy}", soft_wrap=True
+        )
     if worst and result.images.ids:
         out.print(f"\nlowest mIoU of {len(result.images.ids):,} images")
         for name, value in result.images.worst(worst):

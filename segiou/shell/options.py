@@ -109,7 +109,7 @@ class Options:
 def names_from(path: Path) -> list[str]:
     """Names from a file: a JSON list, a JSON mapping of ids to names, or a name on each line."""
     if path.suffix != ".json":
-        return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+        return [line.strip() for line in _text(path).splitlines() if line.strip()]
     found = _json(path)
     if isinstance(found, dict):
         if set(found) != set(map(str, range(len(found)))):
@@ -122,9 +122,16 @@ def names_from(path: Path) -> list[str]:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(_text(path))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is no JSON: {error}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text: {error}") from error
 
 
 def _number(option: str, text: str) -> float:
