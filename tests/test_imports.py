@@ -10,7 +10,7 @@ import pytest
 import segiou
 
 PACKAGE = Path(segiou.__file__).parent
-HEAVY = ["pytorch_lightning", "lightning", "matplotlib", "numba", "triton", "PIL", "rich", "pandas", "jinja2"]
+HEAVY = ["pytorch_lightning", "lightning", "matplotlib", "numba", "triton", "PIL", "rich", "pandas"]
 # torchmetrics itself draws with matplotlib and looks for others; what it loads is not ours
 PROBE = """
 import sys
@@ -66,7 +66,8 @@ LAYERS = [
     {"segiou.classification", "segiou.images", "segiou.instances", "segiou.sweep"},
     {"segiou.bootstrap", "segiou.imagewise"},
     {"segiou", "segiou.functional", "segiou.measures", "segiou.padding", "segiou.publishing"},
-    {"segiou.report.data"},
+    {"segiou.report.conventions", "segiou.report.data", "segiou.report.matrix"},
+    {"segiou.report.pictures", "segiou.report.views"},
     {"segiou.report.page"},
     {"segiou.report"},
     {"segiou.lightning"},
