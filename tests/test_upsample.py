@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segiou import Dice, MeanIoU
+from segiou import BoundaryIoU, Dice, MeanIoU
 from segiou.counting import Rules, count
 from segiou.functional import mean_iou
 from tests import oracle
@@ -211,3 +211,11 @@ def test_what_cannot_be_resized_is_an_error(preds, target):
 def test_align_corners_is_for_bilinear():
     with pytest.raises(ValueError, match="^align_corners is for upsample=\"bilinear\", got upsample='nearest'$"):
         MeanIoU(3, upsample="nearest", align_corners=True)
+
+
+def test_a_channel_axis_of_binary_maps_is_dropped_from_both():
+    scores, target = torch.rand(2, 1, 4, 4), torch.randint(0, 2, (2, 1, 8, 8))
+    metric = MeanIoU(task="binary", upsample="bilinear")
+    assert metric(scores, target) == metric(scores[:, 0], target[:, 0])
+    near = BoundaryIoU(task="binary", pixels=1)
+    assert near(target, target.flip(-1)) == near(target[:, 0], target[:, 0].flip(-1))
