@@ -47,7 +47,8 @@ def taps(size: int, wanted: int, align_corners: bool) -> Taps:
 
 def _fma(left: NDArray[Any], right: NDArray[Any], more: NDArray[Any]) -> NDArray[Any]:
     """``left * right + more``; float64 holds the product, and rounds the sum far below float32."""
-    return (left.astype(np.float64) * right + more.astype(np.float64)).astype(np.float32)
+    exact: NDArray[np.float64] = left.astype(np.float64) * right + more.astype(np.float64)
+    return exact.astype(np.float32)
 
 
 def _by_axes(scores: NDArray[Any], x: Taps, y: Taps) -> NDArray[Any]:
