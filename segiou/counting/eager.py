@@ -12,6 +12,7 @@ from torch import Tensor
 from segiou.counting.inputs import Counted
 
 CHUNK = 1 << 20
+SCORES = 1 << 22  # compared at a time: they are read more than once, and should stay in the cache meanwhile
 
 
 def labels(preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...], each: bool) -> Counted:
@@ -125,7 +126,11 @@ def argmax(preds: Tensor) -> tuple[Tensor, Tensor]:
     if preds.stride(1) == 1:  # one pass over neighbours in memory
         top, labels = preds.max(1)
         return labels, _with_nan(top)
-    return _first_largest(preds)
+    if preds.ndim == 2:
+        return _first_largest(preds)
+    rows = max(1, SCORES * preds.shape[2] // max(1, preds.numel()))
+    parts = [_first_largest(part) for part in torch.split(preds, rows, 2)]
+    return torch.cat([labels for labels, _ in parts], 1), torch.stack([flaws for _, flaws in parts]).sum(0)
 
 
 def _with_nan(top: Tensor) -> Tensor:
