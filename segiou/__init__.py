@@ -11,7 +11,17 @@ The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in `
 """
 
 from segiou.bootstrap import ConfidenceInterval, PairedComparison
-from segiou.classification import ConfusionMatrix, JaccardIndex
+from segiou.boundary import BoundaryIoU, TrimapIoU
+from segiou.classification import (
+    BinaryConfusionMatrix,
+    BinaryJaccardIndex,
+    ConfusionMatrix,
+    JaccardIndex,
+    MulticlassConfusionMatrix,
+    MulticlassJaccardIndex,
+    MultilabelConfusionMatrix,
+    MultilabelJaccardIndex,
+)
 from segiou.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
 from segiou.instances import InstanceIoU
 from segiou.labels import LabelSet
@@ -33,6 +43,9 @@ from segiou.sweep import Sweep, ThresholdSweep
 __version__ = "0.1.0"
 
 __all__ = [
+    "BinaryConfusionMatrix",
+    "BinaryJaccardIndex",
+    "BoundaryIoU",
     "CohenKappa",
     "ConfidenceInterval",
     "ConfusionMatrix",
@@ -48,6 +61,10 @@ __all__ = [
     "MatthewsCorrCoef",
     "MeanAccuracy",
     "MeanIoU",
+    "MulticlassConfusionMatrix",
+    "MulticlassJaccardIndex",
+    "MultilabelConfusionMatrix",
+    "MultilabelJaccardIndex",
     "PairedComparison",
     "PixelAccuracy",
     "Precision",
@@ -55,4 +72,5 @@ __all__ = [
     "SegmentationMetrics",
     "Sweep",
     "ThresholdSweep",
+    "TrimapIoU",
 ]

@@ -79,6 +79,16 @@ class Classes:
                 f"({self.names[odd[0]]!r}) in {every.count(odd[0])} of them"
             )
 
+    def require_disjoint(self, who: str) -> None:
+        """Raise where a class is in several groups."""
+        every = [c for ids in self.members for c in ids]
+        for c in every:
+            if every.count(c) > 1:
+                raise ValueError(
+                    f"{who} makes one map of all groups, so none may share a class, got class {c} "
+                    f"({self.names[c]!r}) in {every.count(c)} of them"
+                )
+
     def excluded(self, exclude: Any) -> tuple[int, ...] | None:
         """The places that averages leave out, ignored ones among them; None leaves it to the score."""
         members = self.members if self.groups else [[c] for c in range(len(self.names))]

@@ -1,7 +1,8 @@
 """Stateless twins of the metrics: one call, one value, no synchronisation.
 
 ``preds`` and ``target`` are as in ``MeanIoU.update``, the keyword arguments as in ``MeanIoU``, and so are
-the errors; labels outside the classes raise on every device.
+the errors; labels outside the classes raise on every device. The Jaccard indices and confusion matrices
+have the arguments of the functions of these names in ``torchmetrics.functional``, in their order.
 
 >>> import torch
 >>> from segiou.functional import mean_iou
@@ -13,9 +14,12 @@ from typing import Any
 
 from torch import Tensor
 
-from segiou import classification, metrics, sweep
+from segiou import boundary, classification, metrics, sweep
+from segiou.averaging import Average
 from segiou.classes import NumClasses
+from segiou.classification.confusion_matrix import Normalize
 from segiou.compiling import uncompiled
+from segiou.counting import IgnoreIndex, Task
 from segiou.metric import ConfusionMatrixMetric
 from segiou.pixels import PixelMetric
 
@@ -23,11 +27,6 @@ from segiou.pixels import PixelMetric
 def mean_iou(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
     """Mean intersection over union: TP / (TP + FP + FN). See ``segiou.MeanIoU``."""
     return _score(metrics.MeanIoU(num_classes, **kwargs), preds, target)
-
-
-def jaccard_index(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
-    """``mean_iou`` under its name in torchmetrics. See ``segiou.JaccardIndex``."""
-    return _score(classification.JaccardIndex(num_classes, **kwargs), preds, target)
 
 
 def dice(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
@@ -75,9 +74,14 @@ def matthews_corrcoef(preds: Any, target: Any, num_classes: NumClasses = None, *
     return _score(metrics.MatthewsCorrCoef(num_classes, **kwargs), preds, target)
 
 
-def confusion_matrix(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
-    """The matrix of pixels, ``(C, C)``; takes ``normalize``. See ``segiou.ConfusionMatrix``."""
-    return _score(classification.ConfusionMatrix(num_classes, **kwargs), preds, target)
+def boundary_iou(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
+    """Mean IoU of the pixels near contours; takes ``ratio`` or ``pixels``. See ``segiou.BoundaryIoU``."""
+    return _score(boundary.BoundaryIoU(num_classes, **kwargs), preds, target)
+
+
+def trimap_iou(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
+    """Mean IoU near changes of the target; takes ``ratio`` or ``pixels``. See ``segiou.TrimapIoU``."""
+    return _score(boundary.TrimapIoU(num_classes, **kwargs), preds, target)
 
 
 def segmentation_metrics(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> dict[str, Tensor]:
@@ -90,6 +94,139 @@ def threshold_sweep(preds: Any, target: Any, **kwargs: Any) -> sweep.Sweep:
     """Scores at many thresholds, and the best threshold; takes ``thresholds``. See ``segiou.ThresholdSweep``."""
     value: sweep.Sweep = _value(sweep.ThresholdSweep(**kwargs), preds, target)
     return value
+
+
+def jaccard_index(
+    preds: Any,
+    target: Any,
+    task: Task | NumClasses = "multiclass",
+    threshold: float = 0.5,
+    num_classes: NumClasses = None,
+    num_labels: int | None = None,
+    average: Average | None = "macro",
+    ignore_index: IgnoreIndex = None,
+    validate_args: bool = True,
+    zero_division: float = 0.0,
+    **kwargs: Any,
+) -> Tensor:
+    """Intersection over union with torchmetrics' arguments and results. See ``segiou.JaccardIndex``."""
+    metric = classification.JaccardIndex(
+        task, threshold, num_classes, num_labels, average, ignore_index, validate_args, zero_division, **kwargs
+    )
+    return _score(metric, preds, target)
+
+
+def binary_jaccard_index(
+    preds: Any,
+    target: Any,
+    threshold: float = 0.5,
+    ignore_index: IgnoreIndex = None,
+    validate_args: bool = True,
+    zero_division: float = 0.0,
+    **kwargs: Any,
+) -> Tensor:
+    """Intersection over union of the positive class. See ``segiou.BinaryJaccardIndex``."""
+    metric = classification.BinaryJaccardIndex(threshold, ignore_index, validate_args, zero_division, **kwargs)
+    return _score(metric, preds, target)
+
+
+def multiclass_jaccard_index(
+    preds: Any,
+    target: Any,
+    num_classes: NumClasses,
+    average: Average | None = "macro",
+    ignore_index: IgnoreIndex = None,
+    validate_args: bool = True,
+    zero_division: float = 0.0,
+    **kwargs: Any,
+) -> Tensor:
+    """Intersection over union of several classes. See ``segiou.MulticlassJaccardIndex``."""
+    metric = classification.MulticlassJaccardIndex(
+        num_classes, average, ignore_index, validate_args, zero_division, **kwargs
+    )
+    return _score(metric, preds, target)
+
+
+def multilabel_jaccard_index(
+    preds: Any,
+    target: Any,
+    num_labels: int,
+    threshold: float = 0.5,
+    average: Average | None = "macro",
+    ignore_index: IgnoreIndex = None,
+    validate_args: bool = True,
+    zero_division: float = 0.0,
+    **kwargs: Any,
+) -> Tensor:
+    """Intersection over union of labels that may overlap. See ``segiou.MultilabelJaccardIndex``."""
+    metric = classification.MultilabelJaccardIndex(
+        num_labels, threshold, average, ignore_index, validate_args, zero_division, **kwargs
+    )
+    return _score(metric, preds, target)
+
+
+def confusion_matrix(
+    preds: Any,
+    target: Any,
+    task: Task | NumClasses = "multiclass",
+    threshold: float = 0.5,
+    num_classes: NumClasses = None,
+    num_labels: int | None = None,
+    normalize: Normalize | None = None,
+    ignore_index: IgnoreIndex = None,
+    validate_args: bool = True,
+    **kwargs: Any,
+) -> Tensor:
+    """The matrix of pixels, ``(C, C)``, for multilabel ``(L, 2, 2)``. See ``segiou.ConfusionMatrix``."""
+    metric = classification.ConfusionMatrix(
+        task, threshold, num_classes, num_labels, normalize, ignore_index, validate_args, **kwargs
+    )
+    return _score(metric, preds, target)
+
+
+def binary_confusion_matrix(
+    preds: Any,
+    target: Any,
+    threshold: float = 0.5,
+    normalize: Normalize | None = None,
+    ignore_index: IgnoreIndex = None,
+    validate_args: bool = True,
+    **kwargs: Any,
+) -> Tensor:
+    """The matrix of a binary task, ``(2, 2)``. See ``segiou.BinaryConfusionMatrix``."""
+    metric = classification.BinaryConfusionMatrix(threshold, ignore_index, normalize, validate_args, **kwargs)
+    return _score(metric, preds, target)
+
+
+def multiclass_confusion_matrix(
+    preds: Any,
+    target: Any,
+    num_classes: NumClasses,
+    normalize: Normalize | None = None,
+    ignore_index: IgnoreIndex = None,
+    validate_args: bool = True,
+    **kwargs: Any,
+) -> Tensor:
+    """The matrix of several classes, ``(C, C)``. See ``segiou.MulticlassConfusionMatrix``."""
+    metric = classification.MulticlassConfusionMatrix(num_classes, ignore_index, normalize, validate_args, **kwargs)
+    return _score(metric, preds, target)
+
+
+def multilabel_confusion_matrix(
+    preds: Any,
+    target: Any,
+    num_labels: int,
+    threshold: float = 0.5,
+    normalize: Normalize | None = None,
+    ignore_index: IgnoreIndex = None,
+    validate_args: bool = True,
+    **kwargs: Any,
+) -> Tensor:
+    """A matrix for each of the labels, ``(L, 2, 2)``. See ``segiou.MultilabelConfusionMatrix``."""
+    metric = classification.MultilabelConfusionMatrix(
+        num_labels, threshold, ignore_index, normalize, validate_args, **kwargs
+    )
+    return _score(metric, preds, target)
 
 
 def _score(metric: ConfusionMatrixMetric, preds: Any, target: Any) -> Tensor:

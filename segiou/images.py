@@ -53,7 +53,7 @@ class OfImages(SummedStates):
             )
         super().__init__(**kwargs)
         self._metric = (metric,)  # in a tuple, so that its states are none of this one's
-        self.add_state("errors", torch.zeros(4, dtype=torch.int64), "sum")
+        self.add_state("errors", torch.zeros(metric.errors.shape, dtype=torch.int64), "sum")
 
     @property
     def metric(self) -> ConfusionMatrixMetric:

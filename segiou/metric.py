@@ -108,9 +108,14 @@ class ConfusionMatrixMetric(PixelMetric):
         if self.of_matrix:
             classes.require_partition(type(self).__name__)
         averaging = Averaging(average, absent, absent_if, classes.excluded(exclude), task)
-        super().__init__(rules, f"confmat_{rules.identity}", rules.shape, **kwargs)
+        identity, shape = self.counts_state(rules, classes)
+        super().__init__(rules, identity, shape, **kwargs)
         self.classes = classes
         self.averaging = averaging
+
+    def counts_state(self, rules: Rules, classes: Classes) -> tuple[str, tuple[int, ...]]:
+        """Name and shape of the state that holds the counts: one name for equal configurations, and for no others."""
+        return f"confmat_{rules.identity}", rules.shape
 
     def counted(self, preds: Any, target: Any, per_image: bool = False) -> Counted:
         """The counts of a batch, or with ``per_image`` one of each image on a new first axis, and the errors."""

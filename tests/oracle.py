@@ -117,6 +117,7 @@ def matthews(counts: list[list[int]]) -> float:
 VALUES = {
     "MeanIoU": lambda counts: macro(iou, counts),
     "JaccardIndex": lambda counts: macro(iou, counts),
+    "MulticlassJaccardIndex": lambda counts: macro(iou, counts),
     "Dice": lambda counts: macro(dice, counts),
     "Precision": lambda counts: macro(precision, counts),
     "Recall": lambda counts: macro(recall, counts),

@@ -13,7 +13,7 @@ from segiou.formulas import areas_of_groups
 from segiou.functional import mean_iou
 from segiou.metric import ScoreMetric
 from segiou.publishing import Result, table
-from tests.test_metrics import COUNTING
+from tests.test_metrics import COUNTING, tasks_of
 
 NAMES = ["road", "pavement", "car", "bus", "sky"]
 GROUPS = {"flat": ["road", "pavement"], "vehicle": [2, 3], "sky": ["sky"]}
@@ -30,7 +30,7 @@ def mapped(labels: torch.Tensor) -> torch.Tensor:
     return torch.where(labels == 255, 255, torch.where(labels < 2, 0, torch.where(labels < 4, 1, 2)))
 
 
-SCORES = [metric for metric in COUNTING if issubclass(metric, ScoreMetric)]
+SCORES = [metric for metric in COUNTING if issubclass(metric, ScoreMetric) and "multiclass" in tasks_of(metric)]
 
 
 @pytest.mark.parametrize("metric", SCORES)

@@ -10,7 +10,7 @@ import pytest
 
 from segiou import MeanIoU, SegmentationMetrics
 from tests import oracle
-from tests.scripts.ddp_metrics import data, every
+from tests.scripts.ddp_metrics import data, every, every_of_images
 
 SCRIPT = Path(__file__).parent / "scripts" / "ddp_metrics.py"
 
@@ -58,6 +58,19 @@ def test_every_metric_that_counts_has_the_value_of_one_process_bit_for_bit_and_b
     assert "ThresholdSweep multilabel" in expected
     for rank in seen[world]:
         assert rank["every"] == {name: [value, ["all_reduce"]] for name, (value, _) in expected.items()}
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_metrics_of_images_have_the_value_of_one_process_bit_for_bit(seen, world):
+    expected = every_of_images([], 0, 1)
+    for place, rank in enumerate(seen[world]):
+        found = rank["of images"]
+        assert found.pop("local") == [f"{i}.png" for i in range(place, 7, world)] + ["0.png"] * (place == world - 1)
+        assert found.pop("ids") == expected["ids"] == [f"{i}.png" for i in range(7)]
+        for name, (value, calls) in found.items():
+            assert value == expected[name][0], name
+            assert calls[0] == "all_reduce"
+            assert len(calls) == 1 or name in ("kept", "worst")
 
 
 @pytest.mark.parametrize("world", [2, 3])

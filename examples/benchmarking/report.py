@@ -10,10 +10,15 @@ from typing import Any
 
 import torch
 
-from benchmarking.timing import COLUMNS, LIMIT, SMALL, THEIRS, TORCH, Result
+from benchmarking.timing import COLUMNS, LIMIT, OPENCV, SMALL, THEIRS, TORCH, Result
 
 HEADS = {name: name.replace("torchmetrics", "torch- metrics") for name in COLUMNS}
-RATIOS = {THEIRS: "torch- metrics /segiou", TORCH: "torch /segiou", LIMIT: "segiou /read once"}
+RATIOS = {
+    THEIRS: "torch- metrics /segiou",
+    OPENCV: "OpenCV /segiou",
+    TORCH: "torch /segiou",
+    LIMIT: "segiou /read once",
+}
 
 
 def machine() -> dict[str, Any]:

@@ -1,19 +1,22 @@
 """The rows: their data, and who counts it."""
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 import torchmetrics.classification as theirs
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
-from benchmarking.timing import CHECKED, EAGER, GPU, LIMIT, OWN, SMALL, THEIRS, TORCH, Case, Contender, Row
-from segiou import MeanIoU, SegmentationMetrics
+from benchmarking.timing import CHECKED, EAGER, GPU, LIMIT, OPENCV, OWN, SMALL, THEIRS, TORCH, Case, Contender, Row
+from segiou import BoundaryIoU, MeanIoU, SegmentationMetrics
 from segiou.counting import Rules, count, kernel_for
 
 IGNORED = 255
@@ -56,8 +59,14 @@ def cases(threads: int) -> Iterator[Case]:
     yield Case("per image, labels 16x256x256 *", partial(matrix_per_image, images, 22))
     yield Case("per image, scores 16x22x256x256 *", partial(matrix_per_image, scores, 22))
     for shape, size in (((4, 150, 128, 128), (512, 512)), ((1, 19, 256, 512), (1024, 2048))):
-        build = partial(one_matrix, partial(score_maps, *shape, size=size), shape[1])
-        yield Case(f"upsample {by(shape)} to {by(size)}", build, memory=True)
+        maps = partial(score_maps, *shape, size=size)
+        yield Case(f"upsample {by(shape)} to {by(size)}", partial(one_matrix, maps, shape[1]), memory=True)
+        last = partial(maps, layout=torch.channels_last)
+        yield Case(f"upsample channels_last {by(shape)} to {by(size)}", partial(one_matrix, last, shape[1]))
+    if find_spec("cv2"):
+        for name, kind in (("uint8", torch.uint8), ("int64", torch.int64)):
+            streets = partial(label_maps, 19, 1, 1024, 2048, dtype=kind)
+            yield Case(f"boundary IoU, labels {name} 1x1024x2048", partial(boundary_areas, streets, 19), quick=True)
 
     for name, maps in (
         ("scores 1x19x64x64", partial(score_maps, 1, 19, 64, 64)),
@@ -247,4 +256,41 @@ def six_scores(maps: Callable[[], Maps], classes: int) -> Row:
         row[name] = updating_all(MetricCollection({key: kind(**options) for key, kind in SIX.items()}))
     for name, kernel in own_kernels(target.device).items():
         row[name] = updating_all(SegmentationMetrics(classes, ignore_index=IGNORED), kernel)
+    return row | {LIMIT: read_once(preds, target)}
+
+
+def boundary_areas(maps: Callable[[], Maps], classes: int) -> Row:
+    """BoundaryIoU with its usual distance, and the reference's erosion of one mask after the other."""
+    import cv2
+
+    preds, target = maps()
+    distance = max(1, round(0.02 * math.hypot(*target.shape[1:])))
+    square = np.ones((3, 3), np.uint8)
+    cv2.setNumThreads(torch.get_num_threads())
+
+    def band(labels: Any, c: int) -> Any:
+        mask = (labels == c).view(np.uint8)
+        wide = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+        return mask - cv2.erode(wide, square, iterations=distance)[1:-1, 1:-1]
+
+    def by_class() -> Tensor:
+        areas = np.zeros((3, classes), np.int64)
+        for p, t in zip(preds.numpy(), target.numpy(), strict=True):
+            valid = (t != IGNORED).view(np.uint8)
+            for c in range(classes):
+                predicted, true = band(p, c) & valid, band(t, c)
+                areas[:, c] += [cv2.countNonZero(mask) for mask in (predicted & true, predicted, true)]
+        return torch.from_numpy(areas)
+
+    def updating_areas(metric: BoundaryIoU, kernel: str) -> Contender:
+        def areas() -> Tensor:
+            metric.reset()
+            metric.update(preds, target)
+            return torch.stack(metric.areas(metric.confmat))
+
+        return Contender(partial(metric.update, preds, target), areas, kernel)
+
+    row = {OPENCV: Contender(by_class, by_class)}
+    for name, kernel in own_kernels(target.device).items():
+        row[name] = updating_areas(BoundaryIoU(classes, ignore_index=IGNORED), kernel)
     return row | {LIMIT: read_once(preds, target)}

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-COLUMNS = ("torchmetrics checked", "torchmetrics", "torch", "segiou no numba", "segiou", "read once")
-CHECKED, THEIRS, TORCH, EAGER, OWN, LIMIT = COLUMNS
+COLUMNS = ("torchmetrics checked", "torchmetrics", "OpenCV", "torch", "segiou no numba", "segiou", "read once")
+CHECKED, THEIRS, OPENCV, TORCH, EAGER, OWN, LIMIT = COLUMNS
 CPU, SMALL, FIRST, SYNC, GPU = "CPU", "Small batches, CPU", "First update of a process", "Sync over gloo", "GPU"
 SWEPT = 1 << 25  # float32 numbers, 128 MB: more than most caches hold
 
@@ -60,7 +60,7 @@ class Result:
         self.minimum_ms = {name: min(times) for name, times in taken.items()}
         self.calls = min(map(len, taken.values()))
         own = self.median_ms[OWN if OWN in taken else EAGER]
-        self.ratios = {name: self.median_ms[name] / own for name in (CHECKED, THEIRS, TORCH) if name in taken}
+        self.ratios = {name: self.median_ms[name] / own for name in (CHECKED, THEIRS, OPENCV, TORCH) if name in taken}
         if LIMIT in taken:
             self.ratios[LIMIT] = own / self.median_ms[LIMIT]
 

@@ -7,15 +7,18 @@ import os
 import warnings
 from collections.abc import Callable
 from types import ModuleType
+from typing import TypeVar
 
 import torch
+from torch import Tensor
 
-from segiou.counting import eager
+from segiou.counting import bands, eager
 from segiou.counting.inputs import Batch, Counted
 from segiou.counting.rules import Rules
 from segiou.counting.upsample import image_by_image
 
 log = logging.getLogger("segiou")
+Result = TypeVar("Result")
 
 FUSED = {"cpu": ("segiou.counting.cpu", "numba"), "cuda": ("segiou.counting.cuda", "triton")}
 _failed: set[str] = set()  # modules whose kernels did not compile or run
@@ -59,8 +62,20 @@ def run(batch: Batch, rules: Rules, each: bool) -> Counted:
     return attempt(lambda kernel: _call(kernel, batch, rules, each), batch.target.device)
 
 
-def attempt(call: Callable[[ModuleType], Counted], device: torch.device) -> Counted:
-    """Count with compiled kernels; those that fail are warned of once, and torch operations take their place."""
+def mark(kind: str, values: Tensor, bound: float, marking: bands.Marking, distance: int) -> Tensor:
+    """``segiou.counting.bands.mark``, compiled where it can be."""
+
+    def call(kernel: ModuleType) -> Tensor:
+        compiled = kernel.__name__ == "segiou.counting.cpu"
+        room = importlib.import_module("segiou.counting.cpu.bands") if compiled else bands
+        marked: Tensor = room.mark(kind, values, bound, marking, distance)
+        return marked
+
+    return attempt(call, values.device)
+
+
+def attempt(call: Callable[[ModuleType], Result], device: torch.device) -> Result:
+    """Call with compiled kernels; those that fail are warned of once, and torch operations take their place."""
     kernel = kernel_for(device)
     if kernel is not eager and kernel.__name__ not in _failed:
         try:
@@ -96,7 +111,7 @@ def _count(kernel: ModuleType, batch: Batch, rules: Rules, each: bool) -> Counte
     kind, preds, target = batch
     if kind == "binary":
         bound = rules.bound(preds.dtype)
-        counted: Counted = kernel.binary(preds, target, bound, not rules.from_logits, rules.ignore_index, each)
+        counted: Counted = kernel.binary(preds, target, bound, rules.from_logits is False, rules.ignore_index, each)
     elif kind == "scores":
         counted = kernel.scores(preds, target, rules.num_classes, rules.ignore_index, each)
     else:

@@ -29,7 +29,8 @@ class Rules:
         num_labels: L, the number of binary problems of a multilabel task, else None.
         ignore_index: target values that are not counted, sorted.
         threshold: binary scores are positive where the probability is above it.
-        from_logits: binary scores are logits, not probabilities.
+        from_logits: binary scores are logits, not probabilities; None, numbers that are compared with the
+            threshold as they are.
         upsample: how score maps of another size than the target are brought to it.
         align_corners: bilinear: the centres of the corner pixels of both coincide.
         validate_args: whether labels outside the classes are an error.
@@ -40,7 +41,7 @@ class Rules:
     num_labels: int | None = None
     ignore_index: tuple[int, ...] = ()
     threshold: float = 0.5
-    from_logits: bool = False
+    from_logits: bool | None = False
     upsample: Upsample | None = None
     align_corners: bool = False
     validate_args: bool = True
@@ -67,7 +68,7 @@ class Rules:
         if align_corners and upsample != "bilinear":
             raise ValueError(f'align_corners is for upsample="bilinear", got upsample={upsample!r}')
         above = number_in("threshold", threshold, "a probability between 0 and 1", 0, 1)
-        logits = _flag("from_logits", from_logits)
+        logits = flag("from_logits", from_logits)
         if task == "multiclass" and (above != 0.5 or logits):
             raise ValueError(
                 "threshold and from_logits are for binary and multilabel scores: multiclass takes the argmax, "
@@ -83,8 +84,8 @@ class Rules:
             threshold=above,
             from_logits=logits,
             upsample=upsample,
-            align_corners=_flag("align_corners", align_corners),
-            validate_args=_flag("validate_args", validate_args),
+            align_corners=flag("align_corners", align_corners),
+            validate_args=flag("validate_args", validate_args),
         )
 
     @property
@@ -112,7 +113,7 @@ class Rules:
         parts = [self.task, str(self.num_labels or self.num_classes)]
         parts += [f"ignore{value}" for value in self.ignore_index]
         if self.task != "multiclass":
-            parts += ["logit" * self.from_logits + f"above{self.threshold!r}"]
+            parts += [{False: "", True: "logit", None: "any"}[self.from_logits] + f"above{self.threshold!r}"]
         parts += [f"{self.upsample}{'_aligned' * self.align_corners}"] if self.upsample else []
         parts += [] if self.validate_args else ["unchecked"]
         return "_".join(parts).replace("-", "m").replace(".", "p")
@@ -187,7 +188,8 @@ def number_in(name: str, value: Any, what: str, low: float, high: float) -> floa
     return float(value)
 
 
-def _flag(name: str, value: Any) -> bool:
+def flag(name: str, value: Any) -> bool:
+    """True or False. Raises a TypeError that names the argument."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, got {value!r}")
     return value

@@ -11,7 +11,17 @@ import torch
 import torch.distributed as dist
 from torchmetrics import MetricCollection
 
-from segiou import Dice, MeanIoU, SegmentationMetrics
+from segiou import (
+    ConfidenceInterval,
+    Dice,
+    ImagewiseDice,
+    ImagewiseIoU,
+    InstanceIoU,
+    MeanIoU,
+    PairedComparison,
+    SegmentationMetrics,
+)
+from segiou.images import decoded
 from tests.test_metrics import COUNTING, TASKS, batch, build, tasks_of
 
 COLLECTIVES = [
@@ -69,6 +79,39 @@ def every(calls: list[str], part: slice) -> dict[str, Any]:
     return found
 
 
+def of_images() -> dict[str, tuple[Any, tuple[str, ...]]]:
+    """Metrics that look at single images, and what they are given, by name."""
+    arguments = {"num_classes": 4, "ignore_index": 255}
+    both = ("preds", "target")
+    return {
+        "mIoU_I": (ImagewiseIoU(**arguments), both),
+        "mIoU_C": (ImagewiseIoU(**arguments, over="classes"), both),
+        "kept": (ImagewiseIoU(**arguments, keep_images=True), (*both, "ids")),
+        "worst": (ImagewiseDice(**arguments, over="classes", worst=30), both),
+        "interval": (ConfidenceInterval(SegmentationMetrics(**arguments), replicates=100), (*both, "ids")),
+        "paired": (PairedComparison(MeanIoU(**arguments), replicates=100), ("preds", *both, "ids")),
+        "instances": (InstanceIoU(**arguments), (*both, "target")),
+    }
+
+
+def every_of_images(calls: list[str], rank: int, world: int) -> dict[str, Any]:
+    """The bits of the value of each, and the collectives that it took; the last rank sees an image a second time."""
+    preds, target = batch("multiclass", images=7)
+    indices = list(range(rank, 7, world))
+    found = {}
+    for name, (metric, takes) in of_images().items():
+        again = [0] if name == "kept" and rank == world - 1 else []
+        for index in indices + again:
+            given = {"preds": preds[index : index + 1], "target": target[index : index + 1], "ids": [f"{index}.png"]}
+            metric.update(*(given[what] for what in takes))
+        del calls[:]
+        found[name] = [bits(metric.compute()), list(calls)]
+        if name == "kept":
+            found["ids"] = sorted(metric.images().ids)
+            found["local"] = decoded(metric._stacked("ids"))
+    return found
+
+
 def bits(value: Any) -> list[str]:
     """Every number of a value, exactly."""
     if isinstance(value, torch.Tensor):
@@ -105,6 +148,7 @@ def main(folder: Path, rank: int, world: int) -> dict[str, Any]:
     many.unsync()
     seen["shared states apart"] = torch.equal(together["MeanIoU"].confmat, local)
 
+    seen["of images"] = every_of_images(calls, rank, world)
     seen["every"] = every(calls, slice(rank, None, world))
     step = MeanIoU(**arguments, dist_sync_on_step=True)
     seen["step"] = step(preds[rank : rank + 1], target[rank : rank + 1]).item().hex()

@@ -4,7 +4,6 @@ The span of the bounds is cut into even cells, and a table knows the bounds belo
 few in the score's own cell. Which cell that is may be rounded as it likes, so long as no higher score has a lower one.
 """
 
-# mypy: ignore-errors
 from typing import Any, NamedTuple
 
 import numpy as np
