@@ -78,7 +78,8 @@ LAYERS = [
     {"segiou.report.conventions", "segiou.report.data", "segiou.report.matrix"},
     {"segiou.report.pictures", "segiou.report.views"},
     {"segiou.report.page"},
-    {"segiou.report"},
+    {"segiou.report", "segiou.worst"},
+    {"segiou.reporting"},
     {"segiou.lightning"},
 ]
 
