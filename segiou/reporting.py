@@ -1,6 +1,5 @@
 """The report that the monitor writes after test."""
 
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from segiou.labels import LabelSet
 from segiou.measures import Measures
 from segiou.publishing import Result
 from segiou.report import Report, write_report
-from segiou.report.data import interval_rule, intervals_of
+from segiou.report.data import headline, interval_rule, intervals_of
 from segiou.worst import WorstImages
 
 WORST = 12  # images whose label maps are shown
@@ -66,10 +65,8 @@ class TestReport:
         facts = {"Module": type(module).__name__, **shown.pop("facts", {})}
         facts |= {"Checkpoint": str(trainer.ckpt_path)} if trainer.ckpt_path else {}
         title = f"{type(module).__name__}, test{result.suffix.replace('/', ', ')}"
-        options = {"title": title, "palette": self.palette, "facts": facts, **shown}
+        taken = {*headline(result.metric), *shown.get("confidence", ())}
+        scores = {name: value for name, value in result.other.items() if "/" not in name and name not in taken}
+        options = {"title": title, "palette": self.palette, "facts": facts, "scores": scores, **shown}
         report = Report.of(result.metric, result.counts, **options)
-        other = {name: value.cpu() for name, value in result.other.items() if "/" not in name}
-        report = replace(
-            report, scores=dict(report.scores) | {k: v for k, v in other.items() if k not in report.scores}
-        )
         write_report(report, self.path.with_stem(self.path.stem + suffix))

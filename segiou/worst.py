@@ -56,9 +56,8 @@ class WorstImages:
         self._seen += len(values)
 
     def _is_low(self, value: float) -> bool:
-        return (
-            value == value and (len(self._kept) < self.number or (self.number and value < self._kept[-1].score)) is True
-        )
+        room = len(self._kept) < self.number
+        return value == value and (room or (self.number > 0 and value < self._kept[-1].score))
 
     @property
     def _names(self) -> set[int | str | None]:

@@ -4,8 +4,10 @@ Each takes the options of a trainer, and returns what its process has logged. ``
 runs them on two processes, ``test_lightning_ddp.py`` on one.
 """
 
+import re
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -66,6 +68,28 @@ def tested(**options: Any) -> dict[str, float]:
     runner = trainer(monitor(), **options)
     runner.test(Tiny(), loader(7), verbose=False)
     return logged(runner)
+
+
+class Summed(Tiny):
+    """Gives each tested sample an id, the sum of its pixels."""
+
+    def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
+        outputs = super().test_step(batch, batch_idx, dataloader_idx)
+        return {**outputs, "ids": [f"{float(image.sum()):.4f}" for image in batch[0]]}
+
+
+def reported(**options: Any) -> dict[str, float]:
+    """Two pages, of odd data sets; the images that they show are in what is logged."""
+    drawn = ConfidenceInterval(MeanIoU(CLASSES, ignore_index=IGNORED), replicates=100)
+    with tempfile.TemporaryDirectory() as folder:
+        runner = trainer(monitor(report=Path(folder) / "report.html", metrics=[drawn]), **options)
+        runner.test(Summed(), [loader(17, batch_size=2), loader(5)], verbose=False)
+        shown = {
+            f"{page.name}/{place}": float(name)
+            for page in sorted(Path(folder).iterdir())
+            for place, name in enumerate(re.findall("<figcaption><h3>(.*?)</h3>", page.read_text()))
+        }
+        return {**logged(runner), **runner.strategy.broadcast(shown)}
 
 
 class Wrapped(Tiny):
@@ -163,6 +187,7 @@ EQUAL_TO_ONE_PROCESS: dict[str, Callable[..., dict[str, float]]] = {
         two_loaders,
         more_metrics,
         tested,
+        reported,
         predictions_in_a_mapping,
         uneven_shards,
         rank_without_batches,
