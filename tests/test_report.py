@@ -134,6 +134,9 @@ def test_the_conventions_say_what_the_metric_does():
     assert "MeanIoU(num_classes=3" in text
     binary = page(Report.of(MeanIoU(task="binary", threshold=0.3, from_logits=True))).text
     assert "binary, scores are positive for logits whose probability is above 0.3" in binary
+    assert "Average of the positive class" in binary
+    both = page(Report.of(MeanIoU(task="binary", exclude=(), average="none"))).text
+    assert "Average macro: the plain mean over classes" in both
 
 
 def test_pixels_are_accounted_for():
@@ -186,7 +189,9 @@ def test_multilabel_has_two_rows_for_each_label():
     assert _json(html)["rows"] == ["not a", "a", "not b", "b"]
     assert _json(html)["counts"] == [[1, 1], [0, 1], [0, 1], [1, 1]]
     assert _json(html)["right"] == [0, 1, 0, 1]
-    assert [row[:3] for row in Page(html).tables["class-table"][1:3]] == [["0", "a", "0.5000"], ["1", "b", "0.3333"]]
+    shown = Page(html).tables["class-table"][1:3]
+    assert [row[:3] for row in shown] == [["0", "a", "0.5000"], ["1", "b", "0.3333"]]
+    assert [row[-2:] for row in shown] == [["1", "33.3 %"], ["2", "66.7 %"]]
 
 
 def _json(html: str) -> Any:
