@@ -53,19 +53,19 @@ class TestReport:
         """What the page shows beside the counts; every process must call, with synced measures."""
         single = self._loaders[loader]
         shown: dict[str, Any] = {"images": single.metric.images(), "image_metric": single.metric.metric}
-        shown |= {"worst": single.lowest(), "facts": {}}
-        for metric in measures.alike(ConfidenceInterval):
-            shown |= {"confidence": intervals_of(metric), "facts": {"Intervals": interval_rule(metric)}}
-        return shown
+        drawn = measures.alike(ConfidenceInterval)
+        intervals = {name: interval for metric in drawn for name, interval in intervals_of(metric).items()}
+        facts = {"Intervals": "; ".join(dict.fromkeys(map(interval_rule, drawn)))} if drawn else {}
+        return {**shown, "worst": single.lowest(), "confidence": intervals, "facts": facts}
 
     def write(self, result: Result, trainer: Any, module: Any) -> None:
         """Write the page of one loader. Raises OSError."""
         suffix = result.suffix.replace("/", "_")
         shown = dict(result.shown or {})
-        facts = {"Module": type(module).__name__, **shown.pop("facts", {})}
+        facts = {"Module": type(module).__name__, **shown.pop("facts")}
         facts |= {"Checkpoint": str(trainer.ckpt_path)} if trainer.ckpt_path else {}
         title = f"{type(module).__name__}, test{result.suffix.replace('/', ', ')}"
-        taken = {*headline(result.metric), *shown.get("confidence", ())}
+        taken = {*headline(result.metric), *shown["confidence"]}
         scores = {name: value for name, value in result.other.items() if "/" not in name and name not in taken}
         options = {"title": title, "palette": self.palette, "facts": facts, "scores": scores, **shown}
         report = Report.of(result.metric, result.counts, **options)

@@ -97,17 +97,22 @@ def test_intervals_and_other_metrics_are_shown(tmp_path):
     rules: dict[str, Any] = {"num_classes": CLASSES, "ignore_index": IGNORED}
     drawn = ConfidenceInterval(MeanIoU(**rules), replicates=100)
     other = ConfidenceInterval(MeanIoU(**rules, exclude=[0]), replicates=100)
-    metrics = {"": drawn, "F2": FBeta(**rules, beta=2), "without ground": other}
+    beta = ConfidenceInterval(FBeta(**rules, beta=0.5), replicates=200, seed=3)
+    metrics = {"": drawn, "F2": FBeta(**rules, beta=2), "without ground": other, "FBeta": beta}
     model = ran(tmp_path / "report.html", metrics=metrics)
     f2 = FBeta(**rules, beta=2)
     for scores, target in model.seen["test", 0].values():
         drawn.update(scores, target)
         f2.update(scores, target)
+        beta.update(scores, target)
     value, low, high = map(float, drawn.compute())
     text = Page((tmp_path / "report.html").read_text()).text
     assert f"mIoU {value:.4f} {low:.4f} to {high:.4f}" in text
     assert f"F2 {float(f2.compute()):.4f}" in text
-    assert "95 % percentile bootstrap over 7 images, 100 replicates, seed 0" in text
+    rule = "95 % percentile bootstrap over 7 images"
+    assert f"{rule}, 100 replicates, seed 0; {rule}, 200 replicates, seed 3" in text
+    value, low, high = map(float, beta.compute())
+    assert f"FBeta {value:.4f} {low:.4f} to {high:.4f}" in text
 
 
 def test_a_label_set_gives_the_colours(tmp_path):

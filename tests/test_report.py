@@ -243,6 +243,14 @@ def test_overlays_show_prediction_label_and_error():
     assert shown.image == ""
 
 
+def test_ignored_classes_have_no_colour_in_the_label():
+    label, prediction = np.array([[0, 1]]), np.array([[1, 0]])
+    shown = overlay(WorstImage("a", 0.5, prediction, label), [(1, 1, 1), (2, 2, 2)], (1,))
+    assert _pixels(shown.label) == [(1, 1, 1, 255), (0, 0, 0, 0)]
+    assert _pixels(shown.prediction) == [(2, 2, 2, 255), (1, 1, 1, 255)]
+    assert _pixels(shown.error) == [WRONG, GREY]
+
+
 def test_overlays_of_large_images_are_made_small():
     label = np.zeros((3 * SIDE - 1, 40), np.uint16)
     label[1::3] = 1  # the rows that are kept
@@ -330,16 +338,17 @@ def test_a_report_is_written_whole(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_a_report_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+@pytest.mark.parametrize("step", ["write_bytes", "replace"])
+def test_a_report_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch, step):
     path = tmp_path / "report.html"
     path.write_text("before")
 
-    def broken(self: Path, data: bytes) -> None:
+    def broken(self: Path, given: Any) -> None:
         with self.open("wb") as file:
-            file.write(data[:10])
+            file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", broken)
+    monkeypatch.setattr(Path, step, broken)
     with pytest.raises(OSError, match="No space left"):
         write_whole(path, b"after, which is longer")
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("report.html", "before")]
