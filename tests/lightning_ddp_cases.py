@@ -16,6 +16,7 @@ from torch.utils.data import IterableDataset, Subset
 
 from segiou import ConfidenceInterval, ImagewiseIoU, MeanIoU, SegmentationMetrics
 from tests.lightning_cases import CLASSES, IGNORED, Tiny, loader, logged, monitor, samples, trainer
+from tests.report_cases import Page
 
 
 def _validated(loaders: Any, *callbacks: Any, module: Any = None, **options: Any) -> dict[str, float]:
@@ -84,12 +85,29 @@ def reported(**options: Any) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         runner = trainer(monitor(report=Path(folder) / "report.html", metrics=[drawn]), **options)
         runner.test(Summed(), [loader(17, batch_size=2), loader(5)], verbose=False)
+        pages = sorted(Path(folder).iterdir())
+        assert len(pages) == (2 if runner.is_global_zero else 0)
         shown = {
-            f"{page.name}/{place}": float(name)
-            for page in sorted(Path(folder).iterdir())
-            for place, name in enumerate(re.findall("<figcaption><h3>(.*?)</h3>", page.read_text()))
+            f"{page.name}/{place}": float(name) for page in pages for place, (name, _) in enumerate(_worst_images(page))
         }
         return {**logged(runner), **runner.strategy.broadcast(shown)}
+
+
+def reported_without_ids(**options: Any) -> dict[str, float]:
+    """Images without an id have the same name wherever the page shows them."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "report.html"
+        runner = trainer(monitor(report=page), **options)
+        runner.test(Tiny(), loader(7), verbose=False)
+        if runner.is_global_zero:
+            rows = Page(page.read_text()).tables["image-table"][1:]
+            assert [tuple(row[:2]) for row in rows] == _worst_images(page)
+            assert {name for name, _ in _worst_images(page)} == {f"image {place}" for place in range(7)}
+        return logged(runner)
+
+
+def _worst_images(page: Path) -> list[tuple[str, str]]:
+    return re.findall("<figcaption><h3>(.*?)</h3><strong>(.*?)</strong>", page.read_text())
 
 
 class Wrapped(Tiny):
@@ -188,6 +206,7 @@ EQUAL_TO_ONE_PROCESS: dict[str, Callable[..., dict[str, float]]] = {
         more_metrics,
         tested,
         reported,
+        reported_without_ids,
         predictions_in_a_mapping,
         uneven_shards,
         rank_without_batches,

@@ -106,9 +106,16 @@ def test_an_error_would_be_seen(driver, path):
     assert "missing is not defined" in logged(driver)[0]
 
 
-def test_nothing_can_be_fetched(driver, path):
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("<h1>", '<img src="http://127.0.0.1:9/a.png"><h1>'),
+        ('"use strict";', '"use strict"; fetch("http://127.0.0.1:9/").catch(() => 0);'),
+    ],
+)
+def test_nothing_can_be_fetched(driver, path, before, after):
     fetching = path.with_name("fetching.html")
-    fetching.write_text(path.read_text().replace("<h1>", '<img src="http://127.0.0.1:9/a.png"><h1>'))
+    fetching.write_text(path.read_text().replace(before, after))
     opened(driver, fetching)
     assert "Content Security Policy" in logged(driver)[0]
 
@@ -279,6 +286,8 @@ def test_many_classes_and_images_stay_usable(driver, tmp_path):
         shown = numbers(column(driver, table, place))
         assert len(shown) == rows
         assert shown == sorted(shown, reverse=True)
+    header(driver, "class-table", 1).find_element("tag name", "button").click()
+    assert column(driver, "class-table", 1) == names  # class 2 comes before class 10
     driver.execute_script("canvas.focus()")
     assert found(driver, "#heat-cell").text.startswith("target class 0, predicted class 0 (right): ")
     assert not scrolls_sideways(driver)
