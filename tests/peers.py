@@ -249,13 +249,19 @@ def _summed(found: list[Areas]) -> Areas:
 def fine_grained(images: Sequence[Image], classes: int, worst: float = 100) -> dict[str, Score]:
     """A class is active in the images whose target has it; "worst" is the percentage of I and C that is averaged."""
     rows = [[iou(a) if a.g else None for a in per_class([image], classes, [255])] for image in images]
-
-    def lowest(scores: Iterable[Score]) -> list[Fraction]:
-        found = sorted(score for score in scores if score is not None)
-        return found[: max(1, int(worst / 100 * len(found)))]
-
     return {
         "D": mean(map(iou, per_class(images, classes, [255]))),
-        "I": mean(lowest(map(mean, rows))),
-        "C": mean(mean(lowest(column)) for column in zip(*rows, strict=True)),
+        "I": mean(_lowest(map(mean, rows), worst)),
+        "C": mean(mean(_lowest(column, worst)) for column in zip(*rows, strict=True)),
     }
+
+
+def fine_grained_of_two(images: Sequence[Image], worst: float = 100) -> dict[str, Score]:
+    """The authors' rule for two classes: class 1 alone, and 1 for an image in which it is nowhere."""
+    of_images = or_else(1, (iou(areas(image, 1, [255])) for image in images))
+    return {"D": iou(per_class(images, 2, [255])[1]), "I": mean(_lowest(of_images, worst))}
+
+
+def _lowest(scores: Iterable[Score], percent: float) -> list[Fraction]:
+    found = sorted(score for score in scores if score is not None)
+    return found[: max(1, int(percent / 100 * len(found)))]

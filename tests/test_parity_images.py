@@ -4,7 +4,7 @@ from fractions import Fraction as F
 
 import pytest
 import torch
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from segiou import Dice, Imagewise, ImagewiseDice, ImagewiseIoU, InstanceIoU, LabelSet, MeanIoU
@@ -52,6 +52,10 @@ INSTANCES = [[24001, 24001, 24001, 24001, 24002, 26001, 26001, 7, 7, 7, 0, 24]] 
         (
             peers.fine_grained(EXAMPLE, 5, worst=50),  # of two images one, of the one image that has class 2 that one
             {"D": F(3, 8), "I": F(1, 2), "C": (F(1, 2) + F(1, 3) + F(1, 2)) / 3},
+        ),
+        (
+            peers.fine_grained_of_two([[(1, 1), (0, 1)], [(0, 0), (1, 255)], [(1, 0), (0, 0)]], worst=67),
+            {"D": F(1, 3), "I": (F(0) + F(1, 2)) / 2},  # 1/2, 1 and 0
         ),
         (
             peers.cityscapes_instances(STREET, INSTANCES),
@@ -110,6 +114,7 @@ def test_segmentation_models_pytorch(images):
 
 
 @example(images=EXAMPLE, worst=50)
+@example(images=[*EXAMPLE, [(0, 1)] * 6], worst=50)  # of three images one
 @given(images=IMAGES, worst=st.sampled_from([None, 1, 34, 50, 100]))
 def test_fine_grained_iou(images, worst):
     expected = peers.fine_grained(images, 5, 100 if worst is None else worst)
@@ -118,20 +123,30 @@ def test_fine_grained_iou(images, worst):
     assert value(ImagewiseIoU(5, over="classes", worst=worst, **LOOSE), images) == exactly(expected["C"])
 
 
-def instance_scores(images, names, labels="cityscapes", **groups) -> float:
+@given(images=strategies.images([0, 1], [0, 1, 255]), worst=st.sampled_from([None, 34, 50]))
+def test_fine_grained_iou_of_two_classes(images, worst):
+    assume(all(any(t != 255 for _, t in image) for image in images))  # theirs leaves out an image that is all ignored
+    expected = peers.fine_grained_of_two(images, 100 if worst is None else worst)
+    arguments = {"task": "binary", "ignore_index": 255}
+    assert value(MeanIoU(**arguments), images) == exactly(expected["D"])
+    of_images = ImagewiseIoU(absent_if="union", absent=1.0, worst=worst, **arguments)
+    assert value(of_images, images) == exactly(expected["I"])
+
+
+def instance_scores(images, names, labels="cityscapes", **arguments) -> float:
     preds, target = (LabelSet.of(labels).encode(part) for part in tensors(images))
-    metric = InstanceIoU(labels, sizes=CITYSCAPES_SIZES, first_id=1000, validate_args=False, **groups)
+    metric = InstanceIoU(labels, first_id=1000, validate_args=False, **arguments)
     metric.update(preds, target, torch.tensor(names))
     return float(metric.compute())
 
 
-CITYSCAPES_SIZES = {CITYSCAPES.class_names[CITYSCAPES.ids[raw]]: size for raw, size in INSTANCE_SIZE.items()}
 WITH_CARAVANS = LabelSet(
     "with caravans",
     [*CITYSCAPES.class_names, "caravan", "trailer"],
     ignore_index=[255, 19, 20],
     ids={**CITYSCAPES.ids, 29: "caravan", 30: "trailer"},
     groups={"human": ["person", "rider"], "vehicle": [*range(13, 19), "caravan", "trailer"]},
+    instance_sizes={**CITYSCAPES.instance_sizes, "caravan": 36771.8241758242, "trailer": 16926.9763313609},
 )
 
 
@@ -156,11 +171,12 @@ def test_cityscapes_instances(street):
     assert instance_scores(images, names, groups=True) == exactly(peers.cityscapes_instances(images, names)[1])
 
 
-def test_the_sizes_of_the_preset_are_those_of_cityscapes():
-    preds, target = (CITYSCAPES.encode(part) for part in tensors(STREET))
-    metric = InstanceIoU("cityscapes", first_id=1000, validate_args=False)
-    metric.update(preds, target, torch.tensor(INSTANCES))
-    assert float(metric.compute()) == exactly(peers.cityscapes_instances(STREET, INSTANCES)[0])
+def test_a_score_at_the_threshold_is_positive_in_segmentation_models_pytorch():
+    """There scores of at least the threshold are positive, here those above it."""
+    scores, target = torch.tensor([[0.25, 0.5, 0.75]]), torch.tensor([[0, 1, 1]])
+    assert float(MeanIoU(task="binary")(scores, target)) == 1 / 2
+    below = float(torch.nextafter(torch.tensor(0.5), torch.tensor(0.0)))
+    assert float(MeanIoU(task="binary", threshold=below)(scores, target)) == 1
 
 
 def test_overlapping_channels_of_monai_are_labels():
