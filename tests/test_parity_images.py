@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from torchmetrics import segmentation
 
 from segiou import Dice, Imagewise, ImagewiseDice, ImagewiseIoU, InstanceIoU, LabelSet, MeanIoU
 from tests import peers, strategies
@@ -111,6 +112,44 @@ def test_segmentation_models_pytorch(images):
     assert value(Imagewise(whole["macro"]), images) == expected("macro-imagewise")
     of_classes = Imagewise(whole["none"])(*tensors(images))
     assert float((of_classes * weights).sum()) / 5 == expected("weighted-imagewise")
+
+
+def torchmetrics_images(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Class 4 is only predicted, class 5 is absent, and some images lack classes 2 and 3."""
+    rng = torch.Generator().manual_seed(seed)
+    target = torch.randint(0, 4, (6, 3, 4), generator=rng)
+    target[:3] %= 2
+    other = torch.randint(0, 5, target.shape, generator=rng)
+    return torch.where(torch.rand(target.shape, generator=rng) < 0.6, target, other), target
+
+
+@pytest.mark.parametrize("include_background", [True, False])
+def test_torchmetrics_mean_iou_of_images(include_background):
+    """Its mean is over all pairs of an image and a class that it has; a class that no image has is -1 there."""
+    preds, target = torchmetrics_images()
+    kept = slice(0 if include_background else 1, None)
+    arguments = {"include_background": include_background, "input_format": "index"}
+    ours = Imagewise(MeanIoU(6), keep_images=True)
+    ours.update(preds, target)
+    theirs = segmentation.MeanIoU(6, **arguments)(preds, target)
+    torch.testing.assert_close(ours.images().per_class[:, kept].nanmean(), theirs)
+    theirs = segmentation.MeanIoU(6, per_class=True, **arguments)(preds, target)
+    of_classes = Imagewise(MeanIoU(6, average="none"))(preds, target)
+    torch.testing.assert_close(of_classes[kept].nan_to_num(-1), theirs)
+
+
+@pytest.mark.filterwarnings("ignore:DiceScore metric currently defaults")
+@pytest.mark.parametrize("include_background", [True, False])
+@pytest.mark.parametrize("average", ["macro", "micro", "weighted", "none"])
+@pytest.mark.parametrize("level", ["samplewise", "global"])
+def test_torchmetrics_dice_score(level, average, include_background):
+    preds, target = torchmetrics_images()
+    arguments = {"include_background": include_background, "average": average, "aggregation_level": level}
+    theirs = segmentation.DiceScore(6, input_format="index", **arguments)(preds, target)
+    metric = Dice(6, average=average, exclude=() if include_background else 0)
+    ours = (Imagewise(metric) if level == "samplewise" else metric)(preds, target)
+    ours = ours[1:] if average == "none" and not include_background else ours
+    torch.testing.assert_close(ours, theirs, equal_nan=True)
 
 
 @example(images=EXAMPLE, worst=50)
