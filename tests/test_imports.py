@@ -24,6 +24,7 @@ LAYERS = [
         "segiou.steps",
         "segiou.compiling",
         "segiou.formulas",
+        "segiou.counting.forks",
         "segiou.counting.rules",
         "segiou.plots",
         "segiou.resampling",
