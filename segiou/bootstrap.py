@@ -115,17 +115,20 @@ class Bootstrapped(OfImages):
             low = high = torch.full_like(low, torch.nan)
         return Interval(values[0], low, high)
 
-    def drawn(self, found: Interval | dict[str, Interval], label: str, ax: Any) -> Any:
-        """Intervals as points with whiskers."""
+    def drawn(self, found: Any, label: str, ax: Any) -> Any:
+        """Intervals as points with whiskers: one, those of a dict, or several over time."""
         from segiou.plots import intervals
 
-        by_name = found if isinstance(found, dict) else {label: found}
+        if isinstance(found, list):
+            found = {str(step): interval for step, interval in enumerate(found)}
+        by_name: dict[str, Interval] = found if isinstance(found, dict) else {label: found}
         rows: dict[str, list[float]] = {}
         for name, interval in by_name.items():
             parts = [part.reshape(-1).tolist() for part in interval]
             names = [name] if len(parts[0]) == 1 else list(self.metric.classes.scored)
             rows |= {name: list(row) for name, *row in zip(names, *parts, strict=True)}
-        return intervals(rows, f"{100 * self.level:g} % interval", ax)
+        of = "" if isinstance(found, dict) else f"{label}, "
+        return intervals(rows, f"{of}{100 * self.level:g} % interval", ax)
 
     def checked(self) -> None:
         """Raise for bad labels, warn of what cannot have an interval."""

@@ -123,7 +123,7 @@ def test_a_metric_that_misses_its_input_says_where_it_is_to_come_from():
         ([PairedComparison(MeanIoU(CLASSES))], "metrics must be segiou's, updated with preds and target, got Paired"),
         ([5], "metrics must be segiou's, updated with preds and target, got 5"),
         ({"a": 5}, "metrics must be segiou's, updated with preds and target, got a=5"),
-        ([ConfusionMatrix(CLASSES)], "ConfusionMatrix has a value of shape (4, 4), which cannot be logged"),
+        ([ConfusionMatrix(CLASSES)], "MulticlassConfusionMatrix has a value of shape (4, 4), which cannot be logged"),
     ],
 )
 def test_messages(metrics, message):

@@ -128,7 +128,9 @@ def _batch(preds: Tensor, target: Tensor, rules: Rules) -> Batch:
 
 
 def _squeezed(preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Drop the channel axis of 1 that one of the two has and the other has not."""
+    """Drop the channel axis of 1: of both, or of the one that has it where the other has not."""
+    if preds.ndim == target.ndim >= 4 and preds.shape[1] == target.shape[1] == 1:
+        return preds.squeeze(1), target.squeeze(1)
     if preds.ndim == target.ndim + 1 and preds.shape[1] == 1:
         return preds.squeeze(1), target
     if target.ndim == preds.ndim + 1 and target.shape[1] == 1:

@@ -17,7 +17,7 @@ from segiou.counting.cpu.geometry import Axis, nest, span
 from segiou.counting.cpu.histogram import COPIES, FEW, finish
 from segiou.counting.cpu.nearest import count_nearest
 from segiou.counting.cpu.pieces import FLOATS, bands_of, layout
-from segiou.counting.cpu.resizing import as_torch
+from segiou.counting.cpu.resizing import arithmetic
 from segiou.counting.cpu.threads import together
 from segiou.counting.cpu.thresholds import MOST_BOUNDS, Bounds, bounds_of, count_above
 from segiou.counting.inputs import BAD_TARGET, Batch, Counted
@@ -227,8 +227,8 @@ def upsampled_scores(
     if fused and mode == "nearest":
         counts, errors = count_nearest(labels, preds, target, num_classes, ignore, False)
         return Counted(counts if each else counts.sum(0), errors)
-    if fused and as_torch(preds, height, width):
-        return _bilinear(preds, target, num_classes, ignore, each, align_corners)
+    if fused and (found := arithmetic(preds, height, width)):
+        return _bilinear(preds, target, num_classes, ignore, each, align_corners, found)
     rules = Rules("multiclass", num_classes, ignore_index=ignore, upsample=mode, align_corners=align_corners)
     batch = Batch("scores", preds, target)
     return image_by_image(lambda item: scores(*item[1:], num_classes, ignore, False), batch, rules, each)
@@ -241,7 +241,7 @@ def _bilinear_turn(room: int, *args: Any) -> None:
 
 
 def _bilinear(
-    preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...], each: bool, align_corners: bool
+    preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...], each: bool, align: bool, found: str
 ) -> Counted:
     """As ``_run``, for pieces that are bands of rows."""
     ignored, outside = _ignored(ignore, num_classes, target.dtype)
@@ -251,13 +251,13 @@ def _bilinear(
     flat = counts.reshape(-1)
     scores = target.numel() * num_classes
     threads = 1 if scores < ONE_THREAD or scores < 4 * bins else torch.get_num_threads()
-    tables, strips, words = layout(preds, target.shape[2], target.shape[1], align_corners)
+    tables, strips, words = layout(preds, target.shape[2], target.shape[1], align, found)
     bands = bands_of(target.shape[1], items * strips[0], threads)
     room = bins * COPIES if bins <= FEW else 0 if threads == 1 else bins
     work = np.array([0, items * strips[0] * bands[0]], np.int64)
     source = (preds.data_ptr(), FLOATS[preds.dtype], preds.stride(), num_classes)
-    found = (target.data_ptr(), _KINDS[target.dtype], target.stride())
-    head = (room, source, found, *tables, strips, bands, num_classes, outside, each)
+    labelled = (target.data_ptr(), _KINDS[target.dtype], target.stride())
+    head = (room, source, labelled, *tables, strips, bands, num_classes, outside, each)
     together(threads, _bilinear_turn, *head, room + words, work, flat, errors)
     finish(flat, width, ignored, errors)
     return Counted(torch.from_numpy(counts if each else counts[0]), torch.from_numpy(errors))
