@@ -122,6 +122,7 @@ class BatchMetrics:
             self.metric.update(preds, target)
             if compute_result is not None and not compute_result:
                 return {}
+            _warn_of_repeated(self._loader())
             scores = self._scores()
         except BaseException:
             self.reset()
@@ -157,6 +158,20 @@ def _active_loader() -> Any:
     return accelerate.GradientState().active_dataloader if accelerate else None
 
 
+def _several_processes() -> bool:
+    together = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return together and torch.distributed.get_world_size() > 1
+
+
+def _warn_of_repeated(loader: Any) -> None:
+    """Warn where the Trainer does not know how many samples of the last batch were repeated."""
+    if _several_processes() and getattr(loader, "remainder", 0) == -1 and not getattr(loader, "_drop_last", False):
+        rank_zero_warn(
+            "the evaluated data set has no length, so samples that were repeated to give each process equally many "
+            "are counted again: leave dispatch_batches=False out of accelerator_config, or give the data set a length"
+        )
+
+
 def _device(preds: Any) -> torch.device:
     """Where a tensor, or the first of a list, is; arrays are on the CPU."""
     scores = unwrapped(preds)
@@ -169,8 +184,7 @@ def _require_no_padding(preds: Any, target: Any, whole: bool) -> None:
 
     Within one process the Trainer pads only to put all batches together at the end.
     """
-    together = torch.distributed.is_available() and torch.distributed.is_initialized()
-    if not whole and not (together and torch.distributed.get_world_size() > 1):
+    if not whole and not _several_processes():
         return
     preds = unwrapped(preds)
     pairs = zip(preds, target, strict=False) if isinstance(preds, list) else [(preds, target)]

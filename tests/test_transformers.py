@@ -298,3 +298,17 @@ def test_two_processes_measure_what_one_does(ranks, tmp_path, case):
 def test_two_processes_refuse_labels_that_were_padded(ranks, tmp_path):
     assert close(cases.padded(tmp_path), naive(Samples(6, lambda index: (6 + index % 2, 5))))
     assert all("labels of shape (2, 7, 5) end in rows of -100" in rank["padded"] for rank in ranks)
+
+
+def test_samples_that_were_repeated_and_cannot_be_known_are_warned_of(ranks, tmp_path):
+    assert list(cases.repeated(tmp_path)) == [{"eval_mIoU": 5 * 30}, []]
+    message = (
+        "the evaluated data set has no length, so samples that were repeated to give each process equally many are "
+        "counted again: leave dispatch_batches=False out of accelerator_config, or give the data set a length"
+    )
+    assert [rank["repeated"] for rank in ranks] == [[{"eval_mIoU": 8 * 30}, [message]], [{"eval_mIoU": 8 * 30}, []]]
+
+
+def test_batches_that_are_dropped_are_not_warned_of(ranks, tmp_path):
+    assert list(cases.dropped(tmp_path)) == [{"eval_mIoU": 6 * 30}, []]
+    assert [rank["dropped"] for rank in ranks] == [[{"eval_mIoU": 4 * 30}, []]] * 2

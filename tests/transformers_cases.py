@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -164,8 +165,44 @@ def padded(folder: Path) -> Any:
         return str(error)
 
 
-SAME = [by_batch, twice, at_once, pixel_count, one_sample, rows, objects, trained, bad_label]
-OTHER = [padded]
+class Endless(torch.utils.data.IterableDataset):
+    """Samples whose number is not known."""
+
+    def __init__(self, length: int) -> None:
+        self.samples = Samples(length)
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        return map(self.samples.__getitem__, range(len(self.samples)))
+
+
+def pixels_of_endless(folder: Path, **settings: Any) -> Any:
+    measure = compute_metrics(metric=PixelCount(CLASSES, ignore_index=IGNORED, upsample="bilinear"))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        scores = measured(trainer(folder, measure, data=Endless(5), accelerator_config=settings).evaluate())
+    return scores, [str(warning.message) for warning in seen if "repeated" in str(warning.message)]
+
+
+def endless(folder: Path) -> Any:
+    return pixels_of_endless(folder)
+
+
+def repeated(folder: Path) -> Any:
+    """Two processes repeat samples, and there is no length to know them by."""
+    return pixels_of_endless(folder, dispatch_batches=False)
+
+
+def dropped(folder: Path) -> Any:
+    """Samples that do not fill a batch are left out, on purpose."""
+    measure = compute_metrics(metric=PixelCount(CLASSES, ignore_index=IGNORED, upsample="bilinear"))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        scores = measured(trainer(folder, measure, dataloader_drop_last=True).evaluate())
+    return scores, [str(warning.message) for warning in seen if "repeated" in str(warning.message)]
+
+
+SAME = [by_batch, twice, at_once, pixel_count, one_sample, rows, objects, trained, bad_label, endless]
+OTHER = [padded, repeated, dropped]
 
 if __name__ == "__main__":
     results = {case.__name__: case(Path(sys.argv[1])) for case in [*SAME, *OTHER]}
