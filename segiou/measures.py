@@ -84,7 +84,7 @@ class Measures:
             value = metric.value_of(self.counts.confmat)
         else:
             value = metric.compute()
-        values = scalars(value, name or metric.key, _scored(metric), named=bool(name))
+        values = scalars(value, name or metric.key, scored_names(metric), named=bool(name))
         same = not name and self._scores_the_same(metric)
         return {key: value for key, value in values.items() if not (same and key in {score.key for score in OWN})}
 
@@ -158,7 +158,8 @@ def _parameters(metric: SummedStates) -> dict[str, inspect.Parameter]:
     return {name: parameter for name, parameter in parameters.items() if name not in without}
 
 
-def _scored(metric: SummedStates) -> Sequence[str]:
+def scored_names(metric: SummedStates) -> Sequence[str]:
+    """The names of what a metric has a score for each of, where it has any."""
     inner = metric.metric if isinstance(metric, OfImages) else metric
     names: Sequence[str] = (
         inner.classes.scored if isinstance(inner, ConfusionMatrixMetric) else getattr(inner, "class_names", ())

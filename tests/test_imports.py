@@ -11,6 +11,7 @@ import segiou
 
 PACKAGE = Path(segiou.__file__).parent
 HEAVY = ["pytorch_lightning", "lightning", "matplotlib", "numba", "triton", "PIL", "rich", "pandas"]
+HEAVY += ["transformers", "accelerate"]
 # torchmetrics itself draws with matplotlib and looks for others; what it loads is not ours
 PROBE = """
 import sys
@@ -75,7 +76,7 @@ LAYERS = [
     {"segiou.classification"},
     {"segiou.bootstrap", "segiou.imagewise"},
     {"segiou", "segiou.functional", "segiou.measures", "segiou.padding", "segiou.publishing"},
-    {"segiou.lightning"},
+    {"segiou.lightning", "segiou.transformers"},
 ]
 
 
@@ -87,7 +88,7 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def test_import_segiou_loads_nothing_heavy():
-    new = loaded_by("import segiou, segiou.functional")
+    new = loaded_by("import segiou, segiou.functional, segiou.transformers")
     assert "segiou" in new
     assert not new & set(HEAVY)
 
@@ -145,7 +146,7 @@ def test_a_wrong_import_is_found(tmp_path):
 
 
 # arguments with their docstring, and a GPU kernel that is one launch
-LONG = {"__init__", "count"}
+LONG = {"__init__", "count", "compute_metrics"}
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
