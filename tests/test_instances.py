@@ -89,6 +89,16 @@ def test_scores_lists_and_other_integers_count_the_same():
     assert float(up.compute()) == 3 / 4
 
 
+def test_a_batch_without_images_adds_nothing():
+    batch = images(2)
+    metric, plain = (InstanceIoU(4, ignore_index=255) for _ in range(2))
+    for part in (slice(0, 0), slice(0, None), slice(0, 0)):
+        metric.update(*(values[part] for values in batch))
+    metric.update([], [], [])
+    plain.update(*batch)
+    assert metric.compute() == plain.compute()
+
+
 def test_merge_pickle_and_groups_of_states():
     parts = [images(seed) for seed in (0, 1)]
     a, b, whole = (InstanceIoU(4, ignore_index=255) for _ in range(3))
