@@ -106,12 +106,12 @@ class Bootstrapped(OfImages):
         """The score of the data and of each replicate, ``(1 + R,)`` or ``(1 + R, C)``, or a dict of them."""
         return self.metric.value_of_areas(areas_from(getattr(self, self._sums_name)[model], 1))
 
-    def interval(self, values: Tensor) -> Interval:
-        """The first value, between quantiles of the others; nan where they are of fewer than two images."""
+    def interval(self, values: Tensor, spread: bool = True) -> Interval:
+        """The first value, between quantiles of the others; nan where they do not ``spread``."""
         tail = (1 - self.level) / 2
         tails = torch.tensor([tail, 1 - tail], dtype=values.dtype, device=values.device)
         low, high = torch.nanquantile(values[1:], tails, dim=0)
-        if int(self.images[0]) < 2:
+        if not spread:
             low = high = torch.full_like(low, torch.nan)
         return Interval(values[0], low, high)
 
@@ -130,13 +130,24 @@ class Bootstrapped(OfImages):
         of = "" if isinstance(found, dict) else f"{label}, "
         return intervals(rows, f"{of}{100 * self.level:g} % interval", ax)
 
-    def checked(self) -> None:
-        """Raise for bad labels, warn of what cannot have an interval."""
+    def spread(self) -> bool:
+        """Whether replicates differ as data sets do; else a warning. Raises for bad labels.
+
+        Where fewer than two images, or ids, hold pixels that count, every replicate is a multiple of the data.
+        """
         self.metric.check(self.errors)
-        if int(self.images[0]) < 2:
-            rank_zero_warn(
-                f"an interval needs two images or more, got {int(self.images[0])}: its bounds are nan", UserWarning
-            )
+        sums = getattr(self, self._sums_name).flatten(2)
+        data, drawn = sums[:, :1], sums[:, 1:]
+        times = drawn.sum(-1, keepdim=True) // data.sum(-1, keepdim=True).clamp(min=1)
+        if bool((drawn != times * data).any()):
+            return True
+        images = int(self.images[0])
+        together = " that are drawn as one: give each image, or each video or patient, an id of its own"
+        rank_zero_warn(
+            f"an interval needs two images or more, got {images}{together if images > 1 else ''}: its bounds are nan",
+            UserWarning,
+        )
+        return False
 
 
 class ConfidenceInterval(Bootstrapped):
@@ -191,11 +202,10 @@ class ConfidenceInterval(Bootstrapped):
     @uncompiled
     def compute(self) -> Any:
         """The value with its interval, over all images and processes."""
-        self.checked()
-        values = self.values(0)
+        spread, values = self.spread(), self.values(0)
         if isinstance(values, dict):
-            return {name: self.interval(value) for name, value in values.items()}
-        return self.interval(values)
+            return {name: self.interval(value, spread) for name, value in values.items()}
+        return self.interval(values, spread)
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the value and its interval, or those of each class; returns what ``MeanIoU.plot`` does."""
@@ -252,11 +262,10 @@ class PairedComparison(Bootstrapped):
     @uncompiled
     def compute(self) -> Any:
         """Both scores and their difference, over all images and processes; a dict where the metric gives one."""
-        self.checked()
-        a, b = self.values(0), self.values(1)
+        spread, a, b = self.spread(), self.values(0), self.values(1)
         if isinstance(a, dict):
-            return {name: self._compared(a[name], b[name]) for name in a}
-        return self._compared(a, b)
+            return {name: self._compared(a[name], b[name], spread) for name in a}
+        return self._compared(a, b, spread)
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the difference with its interval, or those of each class; returns what ``MeanIoU.plot`` does."""
@@ -264,12 +273,11 @@ class PairedComparison(Bootstrapped):
         found = {k: v.difference for k, v in value.items()} if isinstance(value, dict) else value.difference
         return self.drawn(found, f"{self.key}, b - a", ax)
 
-    def _compared(self, a: Tensor, b: Tensor) -> Comparison:
+    def _compared(self, a: Tensor, b: Tensor, spread: bool) -> Comparison:
         difference = b - a
         drawn = difference[1:]
         found = (~drawn.isnan()).sum(0)
         sides = torch.minimum((drawn <= 0).sum(0), (drawn >= 0).sum(0))
         p_value = (2 * (sides + 1) / (found + 1)).clamp(max=1)
-        if int(self.images[0]) < 2:
-            p_value = torch.full_like(p_value, torch.nan)
-        return Comparison(self.interval(a), self.interval(b), self.interval(difference), p_value)
+        p_value = p_value.masked_fill(difference[0].isnan() | (not spread), torch.nan)
+        return Comparison(*(self.interval(values, spread) for values in (a, b, difference)), p_value)

@@ -117,6 +117,39 @@ def test_images_of_one_id_are_drawn_together():
     assert frames.compute() == videos.compute()
 
 
+def test_images_that_are_all_drawn_together_have_no_interval():
+    preds, target = images(6)
+    m = ConfidenceInterval(MeanIoU(3), replicates=100)
+    m.update(preds, target, ids=["video"] * 6)
+    with pytest.warns(UserWarning, match="^an interval needs two images or more, got 6 that are drawn as one: give"):
+        assert torch.stack(m.compute()[1:]).isnan().all()
+    m.update(preds, target.flip(0), ids=["other"] * 6)
+    assert not torch.stack(m.compute()).isnan().any()
+    paired = PairedComparison(MeanIoU(3), replicates=100)
+    paired.update(preds, target, target, ids=["video"] * 6)
+    with pytest.warns(UserWarning, match="^an interval needs two images or more, got 6 that are drawn as one: give"):
+        result = paired.compute()
+    assert math.isnan(result.p_value)
+    assert math.isnan(result.difference.low)
+    assert result.difference.value == result.b.value - result.a.value
+
+
+def test_one_image_of_several_with_pixels_that_count_has_no_interval():
+    preds, target = images(4)
+    target[1:] = 255
+    m = ConfidenceInterval(MeanIoU(3, ignore_index=255), replicates=100)
+    m.update(preds, target)
+    with pytest.warns(UserWarning, match="^an interval needs two images or more, got 4 that are drawn as one: give"):
+        assert math.isnan(m.compute().low)
+
+
+def test_a_class_that_is_absent_has_no_p_value():
+    preds, target = images(6)
+    paired = PairedComparison(MeanIoU(4, average="none"), replicates=100)
+    paired.update(preds, target, target)
+    assert paired.compute().p_value.isnan().tolist() == [False, False, False, True]
+
+
 def test_the_state_does_not_grow_with_images():
     sizes = set()
     for n in (2, 200):
