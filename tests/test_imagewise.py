@@ -236,7 +236,22 @@ def test_kept_images_survive_pickles_checkpoints_and_merges():
     with pytest.raises(ValueError, match="the states are"):
         a.merge_state(ImagewiseIoU(3, keep_images=True, ignore_index=255))
     a.double()
-    assert a.images().ids == ["c", "d", "a", "b"]
+    assert a.images().ids == ["a", "b", "c", "d"]
+
+
+def test_rows_are_merged_behind_those_that_are_there():
+    preds, target = images(3)
+    a, b = (ImagewiseIoU(4, keep_images=True, ignore_index=255) for _ in range(2))
+    a.update(preds[:2], target[:2], ids=["a", "b"])
+    b.update(1 - preds[1:].clamp(0, 1), target[1:], ids=["b", "c"])
+    stacked = {name: torch.cat(state) if isinstance(state, list) else state for name, state in b.metric_state.items()}
+    for incoming in (b, b.metric_state, stacked):
+        merged = a.clone()
+        merged.merge_state(incoming)
+        with pytest.warns(UserWarning, match="^1 images came again"):
+            kept = merged.images()
+        assert kept.ids == ["a", "b", "c"]
+        assert kept.values[:2].tolist() == a.images().values.tolist()
 
 
 def test_nothing_at_all_is_nan():
