@@ -66,6 +66,14 @@ def test_keys_of_ids_are_apart():
     assert all(-(2**63) <= key_of(name) < 2**63 for name in names)
 
 
+def test_names_of_files_that_are_no_utf_8_are_ids_too():
+    preds, target = images(2)
+    m = ConfidenceInterval(MeanIoU(3), replicates=100)
+    m.update(preds, target, ids=[b"\xff.png".decode("utf-8", "surrogateescape"), b"\xfe.png".decode("latin-1")])
+    assert m.images.tolist() == [2, 0]
+    assert key_of("\udcff") != key_of("\udcfe")
+
+
 def test_a_replicate_is_the_score_of_the_images_taken_so_often():
     preds, target = images(5)
     m = ConfidenceInterval(MeanIoU(3), replicates=100, seed=3)
