@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,7 +35,10 @@ class Measures:
     @classmethod
     def of(cls, counts: ConfusionMatrixMetric, metrics: Any) -> "Measures":
         """Check the metrics that a user gives: a list, or a dict that names them. Raises TypeError or ValueError."""
-        named = list(metrics.items()) if isinstance(metrics, Mapping) else [("", metric) for metric in metrics or ()]
+        metrics = () if metrics is None else metrics
+        if isinstance(metrics, torch.nn.Module) or not isinstance(metrics, Iterable):
+            raise TypeError(f"metrics must be a list of metrics, or a dict that names them, got {metrics!r}")
+        named = list(metrics.items()) if isinstance(metrics, Mapping) else [("", metric) for metric in metrics]
         for name, metric in named:
             if not isinstance(metric, SummedStates) or "preds" not in _parameters(metric):
                 got = f"{name}={metric!r}" if name else repr(metric)
