@@ -13,6 +13,7 @@ from segiou.images import OfImages
 from segiou.metric import ConfusionMatrixMetric
 from segiou.metrics import Dice, MeanIoU
 from segiou.state import SummedStates
+from segiou.sweep import Sweep
 from segiou.together import synced_together
 
 OWN = (MeanIoU.score, Dice.score)
@@ -143,7 +144,10 @@ def scalars(value: Any, key: str, names: Sequence[str], named: bool = False) -> 
             found |= scalars(part, f"{key}/{name}" if named else name, names)
         return found
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        curves = ("thresholds", "iou", "dice", "precision", "recall") if isinstance(value, Sweep) else ()
         for name, part in value._asdict().items():
+            if name in curves:  # which may be as long as the classes are many
+                continue
             if isinstance(part, tuple) or part.ndim == 0 or part.shape == (len(names),):
                 found |= scalars(part, key if name == "value" else f"{key}/{name}", names)
         return found

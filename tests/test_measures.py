@@ -19,6 +19,7 @@ from segiou import (
     PairedComparison,
     PixelAccuracy,
     SegmentationMetrics,
+    ThresholdSweep,
 )
 from segiou.lightning import SegmentationMonitor
 from segiou.measures import scalars
@@ -164,6 +165,15 @@ def test_a_metric_that_misses_its_input_says_where_it_is_to_come_from():
 def test_messages(metrics, message):
     with pytest.raises((ValueError, TypeError), match=f"^{re.escape(message)}"):
         SegmentationMonitor(CLASSES, metrics=metrics)
+
+
+@pytest.mark.parametrize("task", ["binary", "multilabel"])
+def test_the_curves_of_a_sweep_are_not_taken_for_scores_of_classes(task):
+    labels = {"num_labels": 2} if task == "multilabel" else {}
+    metric = ThresholdSweep(task, thresholds=2, **labels)
+    sweep = metric(torch.tensor([[0.4, 0.6]]), torch.tensor([[0, 1]]))
+    found = scalars(sweep, "sweep", metric.class_names)
+    assert {name.split("/")[1] for name in found} == {"best_threshold", "best"}
 
 
 def test_values_become_scalars_by_name():
