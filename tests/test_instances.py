@@ -79,6 +79,9 @@ def test_scores_lists_and_other_integers_count_the_same():
     for arguments in (
         (scores, target.to(torch.uint8), instances.to(torch.int32).numpy()),
         (list(preds), list(target), list(instances)),
+        (list(preds), target, instances),
+        (preds, target, instances.to(torch.uint64)),
+        (preds, target, torch.where(instances < 2, instances, instances - 2**63).view(torch.uint64)),
     ):
         metric = InstanceIoU(4, ignore_index=255)
         metric.update(*arguments)
@@ -113,7 +116,7 @@ def test_merge_pickle_and_groups_of_states():
 def test_bad_input_changes_nothing():
     preds, target, instances = images(0)
     metric = InstanceIoU(4, ignore_index=255)
-    for wrong in (instances[:2], instances.float(), instances[:, :3]):
+    for wrong in (instances[:2], instances.float(), instances.cfloat(), instances[:, :3]):
         with pytest.raises(ValueError, match="^instances must be integers of the shape of target"):
             metric.update(preds, target, wrong)
     with pytest.raises(ValueError, match="preds"):
@@ -127,6 +130,7 @@ def test_bad_input_changes_nothing():
     ("make", "message"),
     [
         (lambda: InstanceIoU(task="binary"), "InstanceIoU is of task=\"multiclass\", got task='binary'"),
+        (lambda: InstanceIoU(3, first_id=1.5), "first_id must be an int, several ints or None, got 1.5"),
         (lambda: InstanceIoU(3, sizes={0: -1}), "sizes must hold positive numbers of pixels, got -1"),
         (
             lambda: InstanceIoU(3, sizes={"car": 5}),
