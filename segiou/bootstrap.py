@@ -116,19 +116,26 @@ class Bootstrapped(OfImages):
         return Interval(values[0], low, high)
 
     def drawn(self, found: Any, label: str, ax: Any) -> Any:
-        """Intervals as points with whiskers: one, those of a dict, or several over time."""
+        """Intervals as points with whiskers: one, those of a dict, or several of either over time."""
         from segiou.plots import intervals
 
-        if isinstance(found, list):
-            found = {str(step): interval for step, interval in enumerate(found)}
-        by_name: dict[str, Interval] = found if isinstance(found, dict) else {label: found}
-        rows: dict[str, list[float]] = {}
-        for name, interval in by_name.items():
-            parts = [part.reshape(-1).tolist() for part in interval]
-            names = [name] if len(parts[0]) == 1 else list(self.metric.classes.scored)
-            rows |= {name: list(row) for name, *row in zip(names, *parts, strict=True)}
         of = "" if isinstance(found, dict) else f"{label}, "
-        return intervals(rows, f"{of}{100 * self.level:g} % interval", ax)
+        rows = self._rows_of("", found)
+        return intervals({name or label: row for name, row in rows.items()}, f"{of}{100 * self.level:g} % interval", ax)
+
+    def _rows_of(self, name: str, found: Any) -> dict[str, list[float]]:
+        """Value, low and high of each interval, by name."""
+        if isinstance(found, Interval):
+            parts = [part.reshape(-1).tolist() for part in found]
+            inside = [""] if found.value.ndim == 0 else self.metric.classes.scored
+            return {"/".join(filter(None, (name, one))): row for one, *row in zip(inside, *parts, strict=True)}
+        if not isinstance(found, dict | list):
+            raise TypeError(f"val must be what compute gives, or a list of that, got a {type(found).__name__}")
+        steps = found.items() if isinstance(found, dict) else enumerate(found)
+        rows: dict[str, list[float]] = {}
+        for step, part in steps:
+            rows |= self._rows_of(f"{name}/{step}" if name else str(step), part)
+        return rows
 
     def spread(self) -> bool:
         """Whether replicates differ as data sets do; else a warning. Raises for bad labels.
@@ -269,9 +276,7 @@ class PairedComparison(Bootstrapped):
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the difference with its interval, or those of each class; returns what ``MeanIoU.plot`` does."""
-        value = self.compute() if val is None else val
-        found = {k: v.difference for k, v in value.items()} if isinstance(value, dict) else value.difference
-        return self.drawn(found, f"{self.key}, b - a", ax)
+        return self.drawn(_differences(self.compute() if val is None else val), f"{self.key}, b - a", ax)
 
     def _compared(self, a: Tensor, b: Tensor, spread: bool) -> Comparison:
         difference = b - a
@@ -281,3 +286,12 @@ class PairedComparison(Bootstrapped):
         p_value = (2 * (sides + 1) / (found + 1)).clamp(max=1)
         p_value = p_value.masked_fill(difference[0].isnan() | (not spread), torch.nan)
         return Comparison(*(self.interval(values, spread) for values in (a, b, difference)), p_value)
+
+
+def _differences(found: Any) -> Any:
+    """The differences of a comparison, or of a dict or list of them."""
+    if isinstance(found, Comparison):
+        return found.difference
+    if isinstance(found, dict):
+        return {name: _differences(part) for name, part in found.items()}
+    return [_differences(part) for part in found] if isinstance(found, list) else found

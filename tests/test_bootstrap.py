@@ -3,6 +3,7 @@
 import math
 import re
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from hypothesis import given
@@ -292,3 +293,21 @@ def test_plots_show_the_bounds(metric):
     paired.update(preds, target, target)
     _, axis = paired.plot()
     assert len(axis.texts) == (10 if isinstance(value, dict) else one.value.numel())
+
+
+@pytest.mark.parametrize("metric", [MeanIoU(3), MeanIoU(3, average="none"), SegmentationMetrics(3)])
+def test_plots_of_several_values_show_every_one(metric):
+    preds, target = images(9)
+    m, paired = (kind(metric, replicates=100) for kind in (ConfidenceInterval, PairedComparison))
+    m.update(preds, target)
+    paired.update(preds, target, target)
+    for each in (m, paired):
+        _, one = each.plot()
+        _, two = each.plot([each.compute(), each.compute()])
+        names = [text.get_text() for text in one.get_yticklabels()]
+        steps = [text.get_text() for text in two.get_yticklabels()]
+        assert steps == ([f"{i}/{name}" for i in "01" for name in names] if len(names) > 1 else ["0", "1"])
+        assert [text.get_text() for text in two.texts] == [text.get_text() for text in one.texts] * 2
+        with pytest.raises(TypeError, match="^val must be what compute gives, or a list of that, got a Tensor$"):
+            each.plot(torch.tensor(0.5))
+    plt.close("all")
