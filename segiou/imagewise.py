@@ -4,6 +4,7 @@ Source: Wang et al. 2023, "Revisiting Evaluation Metrics for Semantic Segmentati
 of Fine-grained Intersection over Union" (arXiv 2310.19252), sections 3.2 and 3.3.
 """
 
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
@@ -180,8 +181,7 @@ class Imagewise(OfImages):
             self.metric.check(self.errors)
             ids, rows = self._seen()
         areas, how, score = areas_from(rows, 1), self.metric.averaging, self.score
-        values = score(areas, how)
-        values = values.nanmean(-1) if values.ndim > 1 else values
+        values = score(areas, replace(how, average="macro") if how.average == "none" else how)
         return ImageScores(ids, values, values[:, None] if score.of_matrix else score.per_class(areas, how))
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:

@@ -140,6 +140,16 @@ def test_the_images_and_the_worst_of_them_by_name():
     assert [name for name, _ in kept.worst(2)] == [names[i] for i in order[:2]]
 
 
+@pytest.mark.parametrize("left_out", [{"exclude": [1]}, {"task": "binary"}])
+def test_the_score_of_an_image_leaves_out_what_the_average_does(left_out):
+    preds, target = images(5, classes=2)
+    arguments = {"ignore_index": 255, "keep_images": True, **({"num_classes": 2} if "task" not in left_out else {})}
+    none, mean = (ImagewiseIoU(average=average, **arguments, **left_out) for average in ("none", "macro"))
+    for metric in (none, mean):
+        metric.update(preds, target)
+    assert none.images().values.tolist() == pytest.approx(mean.images().values.tolist(), nan_ok=True)
+
+
 def test_an_image_without_a_score_is_not_among_the_worst():
     target = torch.tensor([[255, 255], [0, 1]])
     m = ImagewiseIoU(2, keep_images=True, ignore_index=255)
