@@ -135,8 +135,9 @@ class InstanceIoU(ScoreMetric):
         for value in self.rules.ignore_index:
             counted &= target != value
         target, labels = target[counted], labels[counted]
-        names = torch.stack([ids[counted], target])
-        (_, of), index = torch.unique(names, dim=1, return_inverse=True)
+        _, place = torch.unique(ids[counted], return_inverse=True)  # far faster than of pairs
+        found, index = torch.unique(place * classes + target, return_inverse=True)
+        of = found % classes
         right = self._merged(labels) == self._merged(target)
         size = torch.bincount(index, minlength=len(of))
         share = torch.bincount(index[right], minlength=len(of)) / size.double()
