@@ -149,11 +149,8 @@ class Bootstrapped(OfImages):
         if bool((drawn != times * data).any()):
             return True
         images = int(self.images[0])
-        together = " that are drawn as one: give each image, or each video or patient, an id of its own"
-        rank_zero_warn(
-            f"an interval needs two images or more, got {images}{together if images > 1 else ''}: its bounds are nan",
-            UserWarning,
-        )
+        alike = " of one id, or of which at most one has pixels that count" if images > 1 else ""
+        rank_zero_warn(f"an interval needs two images or more, got {images}{alike}: its bounds are nan", UserWarning)
         return False
 
 

@@ -130,13 +130,13 @@ def test_images_that_are_all_drawn_together_have_no_interval():
     preds, target = images(6)
     m = ConfidenceInterval(MeanIoU(3), replicates=100)
     m.update(preds, target, ids=["video"] * 6)
-    with pytest.warns(UserWarning, match="^an interval needs two images or more, got 6 that are drawn as one: give"):
+    with pytest.warns(UserWarning, match="^an interval needs two images or more, got 6 of one id, or of which"):
         assert torch.stack(m.compute()[1:]).isnan().all()
     m.update(preds, target.flip(0), ids=["other"] * 6)
     assert not torch.stack(m.compute()).isnan().any()
     paired = PairedComparison(MeanIoU(3), replicates=100)
     paired.update(preds, target, target, ids=["video"] * 6)
-    with pytest.warns(UserWarning, match="^an interval needs two images or more, got 6 that are drawn as one: give"):
+    with pytest.warns(UserWarning, match="^an interval needs two images or more, got 6 of one id, or of which"):
         result = paired.compute()
     assert math.isnan(result.p_value)
     assert math.isnan(result.difference.low)
@@ -148,7 +148,7 @@ def test_one_image_of_several_with_pixels_that_count_has_no_interval():
     target[1:] = 255
     m = ConfidenceInterval(MeanIoU(3, ignore_index=255), replicates=100)
     m.update(preds, target)
-    with pytest.warns(UserWarning, match="^an interval needs two images or more, got 4 that are drawn as one: give"):
+    with pytest.warns(UserWarning, match="^an interval needs two images or more, got 4 of one id, or of which"):
         assert math.isnan(m.compute().low)
 
 
