@@ -49,7 +49,7 @@ class Imagewise(OfImages):
         over: "images", the mean over images of the score of an image (mIoU^I); "classes", the mean over
             classes of the mean over the images where the class is present (mIoU^C).
         worst: average the worst q percent of the images only, of each class alone where ``over="classes"``:
-            the first ``max(1, int(q / 100 * n))`` of n.
+            the first ``max(1, int(q * n / 100))`` of n.
         keep_images: keep the areas of every image. Then ``update`` takes ids, an image whose id was seen
             before is not counted again, and ``images()`` gives the scores of all. ``worst`` needs it, and sets it.
         kwargs: torchmetrics' own.
@@ -276,5 +276,5 @@ def _means(sums: Tensor) -> Tensor:
 def _worst(scores: Tensor, percent: float) -> Tensor:
     """For each column the mean of its lowest ``percent`` of scores, at least of one; float64 ``(K,)``."""
     columns = [column[~column.isnan()].sort().values for column in scores.cpu().unbind(1)]
-    lowest = [column[: max(1, int(percent / 100 * len(column)))] for column in columns]
+    lowest = [column[: max(1, int(percent * len(column) / 100))] for column in columns]
     return torch.stack([column.double().mean() for column in lowest])

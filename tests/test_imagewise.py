@@ -68,6 +68,15 @@ def test_the_averages_are_those_of_a_loop_over_images(n, seed, over, worst, abse
         assert float(m.compute()) == pytest.approx(expected(rows, over, worst), rel=1e-6, nan_ok=True)
 
 
+def test_the_worst_percent_are_rounded_down_as_fractions_are():
+    """In floats 29 / 100 * 100 is below 29."""
+    target = torch.ones(100, 100, dtype=torch.int64)
+    preds = (torch.arange(100) < torch.arange(100)[:, None]).long()  # image i has i of 100 pixels right
+    metric = ImagewiseIoU(2, worst=29)
+    metric.update(preds, target)
+    assert float(metric.compute()) == pytest.approx(sum(range(29)) / 29 / 100)
+
+
 def test_the_example_of_two_images():
     """Image 1 has classes 0 and 1 with IoU 1/2 each, image 2 class 1 alone with IoU 1."""
     preds, target = torch.tensor([[0, 1, 1], [1, 1, 1]]), torch.tensor([[0, 1, 0], [1, 1, 1]])
