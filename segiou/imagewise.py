@@ -213,14 +213,17 @@ class Imagewise(OfImages):
 class ImagewiseIoU(Imagewise):
     """IoU averaged over images: mIoU^I, or mIoU^C with ``over="classes"``.
 
-    A class is active in an image if the target has it (``absent_if="target"``).
+    A class is active in an image if the target has it. What is predicted for it elsewhere still counts, as misses of
+    the classes that are there. With one class alone it would count nowhere, so for binary and multilabel tasks
+    an image in which the class is predicted only scores 0.
 
     Args:
         num_classes: the number of classes, or a label set.
         over: see ``Imagewise``.
         worst: see ``Imagewise``.
         keep_images: see ``Imagewise``.
-        absent_if: "union" takes a class that is only predicted for present, with IoU 0.
+        absent_if: "target" or "union", which takes a class that is only predicted for present, with IoU 0; None
+            is the rule above.
         kwargs: see ``segiou.metric.ConfusionMatrixMetric``.
 
     >>> import torch
@@ -239,10 +242,12 @@ class ImagewiseIoU(Imagewise):
         over: Over = "images",
         worst: float | None = None,
         keep_images: bool = False,
-        absent_if: AbsentIf = "target",
+        absent_if: AbsentIf | None = None,
         **kwargs: Any,
     ) -> None:
         own = own_arguments(kwargs)
+        if absent_if is None:
+            absent_if = "target" if kwargs.get("task", "multiclass") == "multiclass" else "union"
         metric = self.scores(num_classes, absent_if=absent_if, **kwargs)
         super().__init__(metric, over=over, worst=worst, keep_images=keep_images, **own)
 

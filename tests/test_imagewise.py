@@ -279,3 +279,11 @@ def test_nothing_at_all_is_nan():
         for keep in (False, True):
             assert math.isnan(ImagewiseIoU(3, keep_images=keep).compute())
         assert ImagewiseIoU(3, keep_images=True).images().ids == []
+
+
+def test_a_false_alarm_on_an_empty_image_is_no_matter_of_opinion_for_one_class():
+    """Of two images one is empty, and something is predicted there: IoU 1 and 0."""
+    target, preds = torch.tensor([[1, 1], [0, 0]]), torch.tensor([[1, 1], [0, 1]])
+    assert float(ImagewiseIoU(task="binary")(preds, target)) == 1 / 2
+    assert float(ImagewiseIoU(task="binary", absent_if="target")(preds, target)) == 1
+    assert float(ImagewiseIoU(task="multilabel", num_labels=1)(preds[:, None], target[:, None])) == 1 / 2

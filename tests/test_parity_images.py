@@ -224,7 +224,7 @@ def test_overlapping_channels_of_monai_are_labels():
     """Regions that hold one another, two images; the second has no core: (1/2 + 1) / 2 and 2/3."""
     preds = torch.tensor([[[1, 1, 0, 0], [1, 0, 0, 0]], [[1, 1, 0, 0], [0, 0, 0, 0]]])
     target = torch.tensor([[[1, 1, 1, 1], [1, 0, 0, 0]], [[1, 1, 1, 0], [0, 0, 0, 0]]])
-    found = ImagewiseIoU(task="multilabel", num_labels=2)(preds, target)
+    found = ImagewiseIoU(task="multilabel", num_labels=2, absent_if="target")(preds, target)
     assert float(found) == exactly((F(3, 4) + F(2, 3)) / 2)
     dice = Imagewise(Dice(task="multilabel", num_labels=2, average="none", absent_if="target"))(preds, target)
     assert dice.tolist() == pytest.approx([(2 / 3 + 4 / 5) / 2, 1])
