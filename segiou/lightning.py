@@ -170,7 +170,7 @@ class _Monitor:
             cut = self._real[stage].kept(unwrapped(preds), target, batch_idx, loader)
             if cut is not None:
                 preds, target = unwrapped(preds)[:cut], target[:cut]
-                more = {name: part[:cut] for name, part in more.items()}
+                more = {name: None if part is None else part[:cut] for name, part in more.items()}
         measures.update(preds, target, more)
         if report:
             report.update(loader, preds, target, more.get("ids"))

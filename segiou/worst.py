@@ -11,15 +11,14 @@ from segiou.counting.inputs import batches
 from segiou.counting.predicted import predicted
 from segiou.images import Ids, areas_from, checked_ids
 from segiou.imagewise import Imagewise
-from segiou.report.data import Array, WorstImage
+from segiou.report.data import WorstImage
 
 
 class _Kept(NamedTuple):
     score: float
     place: int  # among the images of this process
     name: int | str | None
-    prediction: Array
-    label: Array
+    maps: tuple[Tensor, ...]  # prediction and label
 
 
 class WorstImages:
@@ -45,23 +44,22 @@ class WorstImages:
         scores = self.metric.score(areas_from(areas, 1), self.metric.metric.averaging)
         values: list[float] = scores.tolist() if scores.ndim == 1 else []
         names = [None] * len(values) if ids is None else checked_ids(ids, len(values))
-        if any(self._is_low(value) for value in values):
-            for place, (value, name, maps) in enumerate(
-                zip(values, names, self._maps(preds, target), strict=True), self._seen
-            ):
-                if self._is_low(value) and maps[1].ndim == 2 and (name is None or name not in self._names):
-                    self._kept.append(_Kept(value, place, name, *map(_array, maps)))
-                    self._kept.sort(key=lambda kept: kept[:2])
-                    del self._kept[self.number :]
+        if any(map(self._is_low, values)):
+            places = range(self._seen, self._seen + len(values))
+            for kept in map(_Kept, values, places, names, self._maps(preds, target)):
+                self._keep(kept)
         self._seen += len(values)
+
+    def _keep(self, image: _Kept) -> None:
+        again = image.name is not None and image.name in {kept.name for kept in self._kept}
+        if self._is_low(image.score) and image.maps[1].ndim == 2 and not again:
+            self._kept.append(image._replace(maps=tuple(map(_small, image.maps))))
+            self._kept.sort(key=lambda kept: kept[:2])
+            del self._kept[self.number :]
 
     def _is_low(self, value: float) -> bool:
         room = len(self._kept) < self.number
         return value == value and (room or (self.number > 0 and value < self._kept[-1].score))
-
-    @property
-    def _names(self) -> set[int | str | None]:
-        return {kept.name for kept in self._kept}
 
     def _maps(self, preds: Any, target: Any) -> Iterator[tuple[Tensor, Tensor]]:
         rules = self.metric.metric.rules
@@ -89,10 +87,10 @@ def _gathered(value: Any, group: Any) -> list[Any]:
 
 def _shown(kept: _Kept, before: int) -> WorstImage:
     name = f"image {before + kept.place}" if kept.name is None else str(kept.name)
-    return WorstImage(name, kept.score, kept.prediction, kept.label)
+    return WorstImage(name, kept.score, *(part.numpy() for part in kept.maps))
 
 
-def _array(labels: Tensor) -> Array:
+def _small(labels: Tensor) -> Tensor:
     labels = labels.cpu()
-    small = not labels.numel() or (int(labels.min()) >= 0 and int(labels.max()) < 256)
-    return (labels.to(torch.uint8) if small else labels.to(torch.int64)).numpy()
+    fits = not labels.numel() or (int(labels.min()) >= 0 and int(labels.max()) < 256)
+    return labels.to(torch.uint8 if fits else torch.int64, copy=True)  # the batch may be written over

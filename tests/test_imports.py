@@ -11,6 +11,7 @@ import segiou
 
 PACKAGE = Path(segiou.__file__).parent
 HEAVY = ["pytorch_lightning", "lightning", "matplotlib", "numba", "triton", "PIL", "rich", "pandas"]
+HEAVY += ["transformers", "accelerate"]
 # torchmetrics itself draws with matplotlib and looks for others; what it loads is not ours
 PROBE = """
 import sys
@@ -25,6 +26,7 @@ LAYERS = [
         "segiou.compiling",
         "segiou.files",
         "segiou.formulas",
+        "segiou.counting.forks",
         "segiou.counting.rules",
         "segiou.plots",
         "segiou.resampling",
@@ -80,7 +82,7 @@ LAYERS = [
     {"segiou.report.page"},
     {"segiou.report", "segiou.worst"},
     {"segiou.reporting"},
-    {"segiou.lightning"},
+    {"segiou.lightning", "segiou.transformers"},
 ]
 
 
@@ -92,7 +94,7 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def test_import_segiou_loads_nothing_heavy():
-    new = loaded_by("import segiou, segiou.functional")
+    new = loaded_by("import segiou, segiou.functional, segiou.transformers")
     assert "segiou" in new
     assert not new & set(HEAVY)
 
@@ -150,7 +152,7 @@ def test_a_wrong_import_is_found(tmp_path):
 
 
 # arguments with their docstring, and a GPU kernel that is one launch
-LONG = {"__init__", "count"}
+LONG = {"__init__", "count", "compute_metrics"}
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))

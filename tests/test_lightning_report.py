@@ -182,6 +182,16 @@ def test_ignored_values_of_any_size_are_kept():
     assert kept.lowest()[0].name == "image 0"
 
 
+def test_what_is_kept_is_not_the_batch_itself():
+    kept = WorstImages(ImagewiseIoU(2, keep_images=True), 1)
+    preds, target = torch.zeros(1, 2, 2, dtype=torch.uint8), torch.ones(1, 2, 2, dtype=torch.uint8)
+    kept.update(preds, target)
+    preds += 1
+    target -= 1
+    assert kept.lowest()[0].prediction.max() == 0
+    assert kept.lowest()[0].label.min() == 1
+
+
 def test_volumes_and_images_without_a_score_have_no_maps():
     kept = WorstImages(ImagewiseIoU(2, ignore_index=9, keep_images=True), 3)
     kept.update(torch.zeros(1, 2, 2, 2, dtype=torch.long), torch.ones(1, 2, 2, 2, dtype=torch.long))

@@ -14,7 +14,7 @@ from segiou.counting.cpu.by_axes import columns_by_axes
 from segiou.counting.cpu.by_corners import columns_by_corners
 from segiou.counting.cpu.driver import PART, count_part
 from segiou.counting.cpu.histogram import flush
-from segiou.counting.cpu.native import compiled, fetch_add, part, pointer
+from segiou.counting.cpu.native import compiled, fetch_add, part, pointer, team
 
 HELD = 4  # words in which a thread remembers its two source rows
 SLACK = 32  # 16-bit numbers before a row of columns: the count looks at the one before the first
@@ -71,15 +71,18 @@ def count_band(piece, source, target, across, down, room, held, classes, outside
 
 
 @compiled
-def count_bilinear(
-    source, target, across, down, strips, bands, classes, outside, each, room, scratch, work, counts, errors
-):
-    """As ``driver.count``; ``work`` is ``[next piece, pieces]``.
+def count_bilinear(launch, threads, job):
+    """As ``driver.count``; ``work`` is ``[next piece, pieces, threads at work]``.
 
     ``source``: ``(address, kind, strides, classes)``; ``target``: ``(address, kind, strides)``; ``across`` and
     ``down``: the tables of ``pieces``; ``strips``: ``(number, pixels, pixels from row to row, target width, most rows
     found together)``; ``bands``: ``(number, rows, target height)``.
     """
+    if launch:
+        team(launch, threads, job)
+        return
+    room, source, target, across, down, strips, bands, classes, outside, each, memory, work, counts, errors = job
+    scratch = memory[fetch_add(work, 2, 1)]
     bins = (classes + 1) ** 2
     scratch[:room] = 0
     histogram, offset = scratch[:room], (bins if room > bins else 0)
