@@ -106,34 +106,52 @@ class Bootstrapped(OfImages):
         """The score of the data and of each replicate, ``(1 + R,)`` or ``(1 + R, C)``, or a dict of them."""
         return self.metric.value_of_areas(areas_from(getattr(self, self._sums_name)[model], 1))
 
-    def interval(self, values: Tensor) -> Interval:
-        """The first value, between quantiles of the others; nan where they are of fewer than two images."""
+    def interval(self, values: Tensor, spread: bool = True) -> Interval:
+        """The first value, between quantiles of the others; nan where they do not ``spread``."""
         tail = (1 - self.level) / 2
         tails = torch.tensor([tail, 1 - tail], dtype=values.dtype, device=values.device)
         low, high = torch.nanquantile(values[1:], tails, dim=0)
-        if int(self.images[0]) < 2:
+        if not spread:
             low = high = torch.full_like(low, torch.nan)
         return Interval(values[0], low, high)
 
-    def drawn(self, found: Interval | dict[str, Interval], label: str, ax: Any) -> Any:
-        """Intervals as points with whiskers."""
+    def drawn(self, found: Any, label: str, ax: Any) -> Any:
+        """Intervals as points with whiskers: one, those of a dict, or several of either over time."""
         from segiou.plots import intervals
 
-        by_name = found if isinstance(found, dict) else {label: found}
-        rows: dict[str, list[float]] = {}
-        for name, interval in by_name.items():
-            parts = [part.reshape(-1).tolist() for part in interval]
-            names = [name] if len(parts[0]) == 1 else list(self.metric.classes.scored)
-            rows |= {name: list(row) for name, *row in zip(names, *parts, strict=True)}
-        return intervals(rows, f"{100 * self.level:g} % interval", ax)
+        of = "" if isinstance(found, dict) else f"{label}, "
+        rows = self._rows_of("", found)
+        return intervals({name or label: row for name, row in rows.items()}, f"{of}{100 * self.level:g} % interval", ax)
 
-    def checked(self) -> None:
-        """Raise for bad labels, warn of what cannot have an interval."""
+    def _rows_of(self, name: str, found: Any) -> dict[str, list[float]]:
+        """Value, low and high of each interval, by name."""
+        if isinstance(found, Interval):
+            parts = [part.reshape(-1).tolist() for part in found]
+            inside = [""] if found.value.ndim == 0 else self.metric.classes.scored
+            return {"/".join(filter(None, (name, one))): row for one, *row in zip(inside, *parts, strict=True)}
+        if not isinstance(found, dict | list):
+            raise TypeError(f"val must be what compute gives, or a list of that, got a {type(found).__name__}")
+        steps = found.items() if isinstance(found, dict) else enumerate(found)
+        rows: dict[str, list[float]] = {}
+        for step, part in steps:
+            rows |= self._rows_of(f"{name}/{step}" if name else str(step), part)
+        return rows
+
+    def spread(self) -> bool:
+        """Whether replicates differ as data sets do; else a warning. Raises for bad labels.
+
+        Where fewer than two images, or ids, hold pixels that count, every replicate is a multiple of the data.
+        """
         self.metric.check(self.errors)
-        if int(self.images[0]) < 2:
-            rank_zero_warn(
-                f"an interval needs two images or more, got {int(self.images[0])}: its bounds are nan", UserWarning
-            )
+        sums = getattr(self, self._sums_name).flatten(2)
+        data, drawn = sums[:, :1], sums[:, 1:]
+        times = drawn.sum(-1, keepdim=True) // data.sum(-1, keepdim=True).clamp(min=1)
+        if bool((drawn != times * data).any()):
+            return True
+        images = int(self.images[0])
+        alike = " of one id, or of which at most one has pixels that count" if images > 1 else ""
+        rank_zero_warn(f"an interval needs two images or more, got {images}{alike}: its bounds are nan", UserWarning)
+        return False
 
 
 class ConfidenceInterval(Bootstrapped):
@@ -188,11 +206,10 @@ class ConfidenceInterval(Bootstrapped):
     @uncompiled
     def compute(self) -> Any:
         """The value with its interval, over all images and processes."""
-        self.checked()
-        values = self.values(0)
+        spread, values = self.spread(), self.values(0)
         if isinstance(values, dict):
-            return {name: self.interval(value) for name, value in values.items()}
-        return self.interval(values)
+            return {name: self.interval(value, spread) for name, value in values.items()}
+        return self.interval(values, spread)
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the value and its interval, or those of each class; returns what ``MeanIoU.plot`` does."""
@@ -249,24 +266,30 @@ class PairedComparison(Bootstrapped):
     @uncompiled
     def compute(self) -> Any:
         """Both scores and their difference, over all images and processes; a dict where the metric gives one."""
-        self.checked()
-        a, b = self.values(0), self.values(1)
+        spread, a, b = self.spread(), self.values(0), self.values(1)
         if isinstance(a, dict):
-            return {name: self._compared(a[name], b[name]) for name in a}
-        return self._compared(a, b)
+            return {name: self._compared(a[name], b[name], spread) for name in a}
+        return self._compared(a, b, spread)
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the difference with its interval, or those of each class; returns what ``MeanIoU.plot`` does."""
-        value = self.compute() if val is None else val
-        found = {k: v.difference for k, v in value.items()} if isinstance(value, dict) else value.difference
-        return self.drawn(found, f"{self.key}, b - a", ax)
+        return self.drawn(_differences(self.compute() if val is None else val), f"{self.key}, b - a", ax)
 
-    def _compared(self, a: Tensor, b: Tensor) -> Comparison:
+    def _compared(self, a: Tensor, b: Tensor, spread: bool) -> Comparison:
         difference = b - a
         drawn = difference[1:]
         found = (~drawn.isnan()).sum(0)
         sides = torch.minimum((drawn <= 0).sum(0), (drawn >= 0).sum(0))
         p_value = (2 * (sides + 1) / (found + 1)).clamp(max=1)
-        if int(self.images[0]) < 2:
-            p_value = torch.full_like(p_value, torch.nan)
-        return Comparison(self.interval(a), self.interval(b), self.interval(difference), p_value)
+        p_value = p_value.masked_fill(difference[0].isnan() | (not spread), torch.nan)
+        of_a, of_b, of_both = (self.interval(values, spread) for values in (a, b, difference))
+        return Comparison(of_a, of_b, of_both, p_value)
+
+
+def _differences(found: Any) -> Any:
+    """The differences of a comparison, or of a dict or list of them."""
+    if isinstance(found, Comparison):
+        return found.difference
+    if isinstance(found, dict):
+        return {name: _differences(part) for name, part in found.items()}
+    return [_differences(part) for part in found] if isinstance(found, list) else found

@@ -20,6 +20,8 @@ def uncompiled(function: Function) -> Function:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         nonlocal without
+        if torch.compiler.is_compiling():  # Dynamo reads this very frame, and mistakes one ``without`` for another
+            return torch.compiler.disable(function)(*args, **kwargs)  # type: ignore[no-untyped-call]
         if without is None and "torch._dynamo" in sys.modules:
             without = torch.compiler.disable(function)  # type: ignore[no-untyped-call]
         return (without or function)(*args, **kwargs)

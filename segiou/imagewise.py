@@ -4,6 +4,7 @@ Source: Wang et al. 2023, "Revisiting Evaluation Metrics for Semantic Segmentati
 of Fine-grained Intersection over Union" (arXiv 2310.19252), sections 3.2 and 3.3.
 """
 
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
@@ -48,7 +49,7 @@ class Imagewise(OfImages):
         over: "images", the mean over images of the score of an image (mIoU^I); "classes", the mean over
             classes of the mean over the images where the class is present (mIoU^C).
         worst: average the worst q percent of the images only, of each class alone where ``over="classes"``:
-            the first ``max(1, int(q / 100 * n))`` of n.
+            the first ``max(1, int(q * n / 100))`` of n.
         keep_images: keep the areas of every image. Then ``update`` takes ids, an image whose id was seen
             before is not counted again, and ``images()`` gives the scores of all. ``worst`` needs it, and sets it.
         kwargs: torchmetrics' own.
@@ -180,8 +181,7 @@ class Imagewise(OfImages):
             self.metric.check(self.errors)
             ids, rows = self._seen()
         areas, how, score = areas_from(rows, 1), self.metric.averaging, self.score
-        values = score(areas, how)
-        values = values.nanmean(-1) if values.ndim > 1 else values
+        values = score(areas, replace(how, average="macro") if how.average == "none" else how)
         return ImageScores(ids, values, values[:, None] if score.of_matrix else score.per_class(areas, how))
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
@@ -213,14 +213,17 @@ class Imagewise(OfImages):
 class ImagewiseIoU(Imagewise):
     """IoU averaged over images: mIoU^I, or mIoU^C with ``over="classes"``.
 
-    A class is active in an image if the target has it (``absent_if="target"``).
+    A class is active in an image if the target has it. What is predicted for it elsewhere still counts, as misses of
+    the classes that are there. With one class alone it would count nowhere, so for binary and multilabel tasks
+    an image in which the class is predicted only scores 0.
 
     Args:
         num_classes: the number of classes, or a label set.
         over: see ``Imagewise``.
         worst: see ``Imagewise``.
         keep_images: see ``Imagewise``.
-        absent_if: "union" takes a class that is only predicted for present, with IoU 0.
+        absent_if: "target" or "union", which takes a class that is only predicted for present, with IoU 0; None
+            is the rule above.
         kwargs: see ``segiou.metric.ConfusionMatrixMetric``.
 
     >>> import torch
@@ -239,10 +242,12 @@ class ImagewiseIoU(Imagewise):
         over: Over = "images",
         worst: float | None = None,
         keep_images: bool = False,
-        absent_if: AbsentIf = "target",
+        absent_if: AbsentIf | None = None,
         **kwargs: Any,
     ) -> None:
         own = own_arguments(kwargs)
+        if absent_if is None:
+            absent_if = "target" if kwargs.get("task", "multiclass") == "multiclass" else "union"
         metric = self.scores(num_classes, absent_if=absent_if, **kwargs)
         super().__init__(metric, over=over, worst=worst, keep_images=keep_images, **own)
 
@@ -276,5 +281,5 @@ def _means(sums: Tensor) -> Tensor:
 def _worst(scores: Tensor, percent: float) -> Tensor:
     """For each column the mean of its lowest ``percent`` of scores, at least of one; float64 ``(K,)``."""
     columns = [column[~column.isnan()].sort().values for column in scores.cpu().unbind(1)]
-    lowest = [column[: max(1, int(percent / 100 * len(column)))] for column in columns]
+    lowest = [column[: max(1, int(percent * len(column) / 100))] for column in columns]
     return torch.stack([column.double().mean() for column in lowest])

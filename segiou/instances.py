@@ -11,8 +11,9 @@ from segiou import formulas
 from segiou.averaging import Score
 from segiou.classes import NumClasses
 from segiou.compiling import uncompiled
-from segiou.counting.inputs import batches, tensor
+from segiou.counting.inputs import batches, tensor, unwrapped
 from segiou.counting.predicted import predicted
+from segiou.counting.rules import integers
 from segiou.formulas import Areas
 from segiou.labels import LabelSet
 from segiou.labels.checks import sizes_of
@@ -72,7 +73,7 @@ class InstanceIoU(ScoreMetric):
         if len(every) != len(set(every)):
             raise ValueError("InstanceIoU needs groups that hold each class at most once")
         self.sizes = _sizes(num_classes, sizes, self.class_names)
-        self.first_id = int(first_id)
+        (self.first_id,) = integers("first_id", first_id) or (1,)
         settings = repr((self.first_id, self.classes.members))
         self._instances_name = f"instances_{hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()}"
         shape = (3, self.rules.num_classes)
@@ -96,7 +97,7 @@ class InstanceIoU(ScoreMetric):
             preds: as ``MeanIoU.update`` takes them.
             target: integer labels ``(N, ...)``.
             instances: integers of the target's shape; pixels of one image with the same value and class
-                are one instance, values below ``first_id`` are none. A list where the target is one.
+                are one instance, values below ``first_id`` are none. A list where ``preds`` or the target is one.
 
         Raises:
             ValueError: input that does not fit.
@@ -108,11 +109,13 @@ class InstanceIoU(ScoreMetric):
         self, preds: Any, target: Any, instances: Any
     ) -> dict[str, Tensor]:
         """The counts of one batch, its errors, and what it holds of instances."""
-        several = isinstance(target, list | tuple)
+        several = any(isinstance(images, list | tuple) for images in (unwrapped(preds), target))
         maps = [tensor("instances", part) for part in (instances if several else [instances])]
         found = list(batches(preds, target, self.rules))
         wanted = [batch.target.shape[1:] if several else batch.target.shape for batch in found]
-        if [part.shape for part in maps] != wanted or any(part.is_floating_point() for part in maps):
+        if [part.shape for part in maps] != wanted or any(
+            part.is_floating_point() or part.is_complex() for part in maps
+        ):
             raise ValueError(
                 f"instances must be integers of the shape of target, {[tuple(shape) for shape in wanted]}, got "
                 f"{[(tuple(part.shape), str(part.dtype)) for part in maps]}"
@@ -128,13 +131,15 @@ class InstanceIoU(ScoreMetric):
     def _of_image(self, labels: Tensor, target: Tensor, ids: Tensor) -> Tensor:
         """Right shares, instances and pixels for each class, of one image."""
         classes = self.rules.num_classes
+        beyond = ids.dtype == torch.uint64  # what is above 2^63 turns negative, and stays different
         ids, target, labels = ids.long(), target.long(), labels.long()
-        counted = (ids >= self.first_id) & (target >= 0) & (target < classes)
+        counted = ((ids >= self.first_id) | (beyond & (ids < 0))) & (target >= 0) & (target < classes)
         for value in self.rules.ignore_index:
             counted &= target != value
         target, labels = target[counted], labels[counted]
-        names = torch.stack([ids[counted], target])
-        (_, of), index = torch.unique(names, dim=1, return_inverse=True)
+        _, place = torch.unique(ids[counted], return_inverse=True)  # far faster than of pairs
+        found, index = torch.unique(place * classes + target, return_inverse=True)
+        of = found % classes
         right = self._merged(labels) == self._merged(target)
         size = torch.bincount(index, minlength=len(of))
         share = torch.bincount(index[right], minlength=len(of)) / size.double()

@@ -2,9 +2,9 @@
 
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,8 +13,10 @@ from segiou.images import OfImages
 from segiou.metric import ConfusionMatrixMetric
 from segiou.metrics import Dice, MeanIoU
 from segiou.state import SummedStates
+from segiou.sweep import Sweep
 from segiou.together import synced_together
 
+OneKind = TypeVar("OneKind", bound=SummedStates)
 OWN = (MeanIoU.score, Dice.score)
 
 
@@ -35,7 +37,10 @@ class Measures:
     @classmethod
     def of(cls, counts: ConfusionMatrixMetric, metrics: Any) -> "Measures":
         """Check the metrics that a user gives: a list, or a dict that names them. Raises TypeError or ValueError."""
-        named = list(metrics.items()) if isinstance(metrics, Mapping) else [("", metric) for metric in metrics or ()]
+        metrics = () if metrics is None else metrics
+        if isinstance(metrics, torch.nn.Module) or not isinstance(metrics, Iterable):
+            raise TypeError(f"metrics must be a list of metrics, or a dict that names them, got {metrics!r}")
+        named = list(metrics.items()) if isinstance(metrics, Mapping) else [("", metric) for metric in metrics]
         for name, metric in named:
             if not isinstance(metric, SummedStates) or "preds" not in _parameters(metric):
                 got = f"{name}={metric!r}" if name else repr(metric)
@@ -78,13 +83,17 @@ class Measures:
         """The values of the metrics, each a scalar, by the names in the log; not again what the monitor logs itself."""
         return dict(item for name, metric in self.metrics for item in self._values(name, metric).items())
 
+    def alike(self, kind: type[OneKind]) -> list[OneKind]:
+        """The metrics of one kind that score by the same rules as the counts."""
+        return [metric for _, metric in self.metrics if isinstance(metric, kind) and self._scores_the_same(metric)]
+
     def _values(self, name: str, metric: SummedStates) -> dict[str, Tensor]:
         if self._shares_counts(metric):
             assert isinstance(metric, ConfusionMatrixMetric)
             value = metric.value_of(self.counts.confmat)
         else:
             value = metric.compute()
-        values = scalars(value, name or metric.key, _scored(metric), named=bool(name))
+        values = scalars(value, name or metric.key, scored_names(metric), named=bool(name))
         same = not name and self._scores_the_same(metric)
         return {key: value for key, value in values.items() if not (same and key in {score.key for score in OWN})}
 
@@ -140,7 +149,10 @@ def scalars(value: Any, key: str, names: Sequence[str], named: bool = False) -> 
             found |= scalars(part, f"{key}/{name}" if named else name, names)
         return found
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        curves = ("thresholds", "iou", "dice", "precision", "recall") if isinstance(value, Sweep) else ()
         for name, part in value._asdict().items():
+            if name in curves:  # which may be as long as the classes are many
+                continue
             if isinstance(part, tuple) or part.ndim == 0 or part.shape == (len(names),):
                 found |= scalars(part, key if name == "value" else f"{key}/{name}", names)
         return found
@@ -158,7 +170,8 @@ def _parameters(metric: SummedStates) -> dict[str, inspect.Parameter]:
     return {name: parameter for name, parameter in parameters.items() if name not in without}
 
 
-def _scored(metric: SummedStates) -> Sequence[str]:
+def scored_names(metric: SummedStates) -> Sequence[str]:
+    """The names of what a metric has a score for each of, where it has any."""
     inner = metric.metric if isinstance(metric, OfImages) else metric
     names: Sequence[str] = (
         inner.classes.scored if isinstance(inner, ConfusionMatrixMetric) else getattr(inner, "class_names", ())

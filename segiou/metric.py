@@ -108,7 +108,8 @@ class ConfusionMatrixMetric(PixelMetric):
         if self.of_matrix:
             classes.require_partition(type(self).__name__)
         averaging = Averaging(average, absent, absent_if, classes.excluded(exclude), task)
-        super().__init__(rules, *self.counts_state(rules, classes), **kwargs)
+        identity, shape = self.counts_state(rules, classes)
+        super().__init__(rules, identity, shape, **kwargs)
         self.classes = classes
         self.averaging = averaging
 

@@ -20,7 +20,7 @@ GOLDEN = 0x9E3779B97F4A7C15
 def key_of(name: int | str) -> int:
     """64 bits for the id of an image, equal on every machine."""
     kind = "i" if isinstance(name, int) else "s"
-    digest = hashlib.blake2b(f"{kind}{name}".encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(f"{kind}{name}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 
 

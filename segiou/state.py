@@ -137,7 +137,13 @@ class SummedStates(Metric):
             problems = self._problems(incoming)
             if problems:
                 raise ValueError(f"merge_state: {problems[0]}")
+        own = {name: self._stacked(name) for name in self._rows}
+        if isinstance(incoming_state, dict):
+            lists = {name: _listed(incoming_state[name]) for name in self._rows}
+            incoming_state = {**incoming_state, **lists}
         super().merge_state(incoming_state)
+        for name, rows in own.items():  # torchmetrics puts its own rows last
+            setattr(self, name, [rows, *_listed(incoming[name])])
         self._computed = None
         self._update_count += incoming_state.update_count if isinstance(incoming_state, Metric) else 1
 
@@ -242,8 +248,7 @@ class SummedStates(Metric):
         """Why a state does not fit, or None."""
         if name in self._rows:
             shape, dtype = self._rows[name]
-            rows = [state] if isinstance(state, Tensor) else state
-            fits = all(row.dtype == dtype and tuple(row.shape[1:]) == shape for row in rows)
+            fits = all(row.dtype == dtype and tuple(row.shape[1:]) == shape for row in _listed(state))
             wanted = f"tensors (n, {', '.join(map(str, shape))}) of {dtype}"
             return None if fits else f"state {name!r} must be {wanted}: {OTHER_CONFIGURATION}"
         shape = tuple(getattr(self, name).shape)
@@ -263,6 +268,10 @@ def all_reduce_together(metrics: "Sequence[SummedStates]", group: Any | None = N
     parts = torch.split(buffer, [state.numel() for _, _, state in states])
     for (metric, name, state), part in zip(states, parts, strict=True):
         setattr(metric, name, part.view_as(state))
+
+
+def _listed(rows: Any) -> list[Tensor]:
+    return [rows] if isinstance(rows, Tensor) else list(rows)
 
 
 def _moved(fn: Callable[[Tensor], Tensor], state: Tensor) -> Tensor:

@@ -29,14 +29,17 @@ def returned(
 
 def _extracted(extract: Outputs, stage: Stage, outputs: Any, batch: Any) -> tuple[Any, Any, Mapping[str, Any]]:
     try:
-        preds, target, *more = extract(outputs, batch)
+        preds, target, *rest = extract(outputs, batch)
     except Exception as error:  # the user's own code: say where it was called, and with what
         held = f"a dict with {sorted(map(str, outputs))}" if isinstance(outputs, Mapping) else type(outputs).__name__
         raise ValueError(
             f"outputs=function(outputs, batch) -> (preds, target) failed on what {STEPS[stage]} returned, {held}: "
             f"{type(error).__name__}: {error}"
         ) from error
-    return preds, target, more[0] if more else {}
+    if len(rest) > 1 or not all(isinstance(more, Mapping) for more in rest):
+        got = ", ".join(type(part).__name__ for part in (preds, target, *rest))
+        raise ValueError(f"outputs must return (preds, target) or (preds, target, {{name: value}}), got ({got})")
+    return preds, target, rest[0] if rest else {}
 
 
 def _preds_and_target(stage: Stage, outputs: Any) -> tuple[Any, Any, Mapping[str, Any]]:

@@ -1,5 +1,7 @@
 """Hypothesis strategies: label maps and scores of any dtype, shape and strides."""
 
+from collections.abc import Iterable
+
 import torch
 from hypothesis import strategies as st
 
@@ -54,3 +56,11 @@ def scores(draw: st.DrawFn, shape: tuple[int, ...], *, special: bool = True) -> 
         size *= side
     values = draw(st.lists(value, min_size=size, max_size=size))
     return _strided(draw, torch.tensor(values, dtype=dtype).reshape(shape))
+
+
+@st.composite
+def images(draw: st.DrawFn, preds: Iterable[int], target: Iterable[int]) -> list[list[tuple[int, int]]]:
+    """A few images of a few pixels, each (predicted, target), so that classes are often absent."""
+    size = draw(st.integers(1, 8))
+    pixel = st.tuples(st.sampled_from(list(preds)), st.sampled_from(list(target)))
+    return draw(st.lists(st.lists(pixel, min_size=size, max_size=size), min_size=1, max_size=4))

@@ -3,6 +3,7 @@
 import math
 import re
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from hypothesis import given
@@ -66,6 +67,14 @@ def test_keys_of_ids_are_apart():
     assert all(-(2**63) <= key_of(name) < 2**63 for name in names)
 
 
+def test_names_of_files_that_are_no_utf_8_are_ids_too():
+    preds, target = images(2)
+    m = ConfidenceInterval(MeanIoU(3), replicates=100)
+    m.update(preds, target, ids=[b"\xff.png".decode("utf-8", "surrogateescape"), b"\xfe.png".decode("latin-1")])
+    assert m.images.tolist() == [2, 0]
+    assert key_of("\udcff") != key_of("\udcfe")
+
+
 def test_a_replicate_is_the_score_of_the_images_taken_so_often():
     preds, target = images(5)
     m = ConfidenceInterval(MeanIoU(3), replicates=100, seed=3)
@@ -115,6 +124,39 @@ def test_images_of_one_id_are_drawn_together():
     frames.update(preds, target, ids=[i // 3 for i in range(12)])
     videos.update(preds.reshape(4, -1), target.reshape(4, -1), ids=range(4))
     assert frames.compute() == videos.compute()
+
+
+def test_images_that_are_all_drawn_together_have_no_interval():
+    preds, target = images(6)
+    m = ConfidenceInterval(MeanIoU(3), replicates=100)
+    m.update(preds, target, ids=["video"] * 6)
+    with pytest.warns(UserWarning, match="^an interval needs two images or more, got 6 of one id, or of which"):
+        assert torch.stack(m.compute()[1:]).isnan().all()
+    m.update(preds, target.flip(0), ids=["other"] * 6)
+    assert not torch.stack(m.compute()).isnan().any()
+    paired = PairedComparison(MeanIoU(3), replicates=100)
+    paired.update(preds, target, target, ids=["video"] * 6)
+    with pytest.warns(UserWarning, match="^an interval needs two images or more, got 6 of one id, or of which"):
+        result = paired.compute()
+    assert math.isnan(result.p_value)
+    assert math.isnan(result.difference.low)
+    assert result.difference.value == result.b.value - result.a.value
+
+
+def test_one_image_of_several_with_pixels_that_count_has_no_interval():
+    preds, target = images(4)
+    target[1:] = 255
+    m = ConfidenceInterval(MeanIoU(3, ignore_index=255), replicates=100)
+    m.update(preds, target)
+    with pytest.warns(UserWarning, match="^an interval needs two images or more, got 4 of one id, or of which"):
+        assert math.isnan(m.compute().low)
+
+
+def test_a_class_that_is_absent_has_no_p_value():
+    preds, target = images(6)
+    paired = PairedComparison(MeanIoU(4, average="none"), replicates=100)
+    paired.update(preds, target, target)
+    assert paired.compute().p_value.isnan().tolist() == [False, False, False, True]
 
 
 def test_the_state_does_not_grow_with_images():
@@ -251,3 +293,21 @@ def test_plots_show_the_bounds(metric):
     paired.update(preds, target, target)
     _, axis = paired.plot()
     assert len(axis.texts) == (10 if isinstance(value, dict) else one.value.numel())
+
+
+@pytest.mark.parametrize("metric", [MeanIoU(3), MeanIoU(3, average="none"), SegmentationMetrics(3)])
+def test_plots_of_several_values_show_every_one(metric):
+    preds, target = images(9)
+    m, paired = (kind(metric, replicates=100) for kind in (ConfidenceInterval, PairedComparison))
+    m.update(preds, target)
+    paired.update(preds, target, target)
+    for each in (m, paired):
+        _, one = each.plot()
+        _, two = each.plot([each.compute(), each.compute()])
+        names = [text.get_text() for text in one.get_yticklabels()]
+        steps = [text.get_text() for text in two.get_yticklabels()]
+        assert steps == ([f"{i}/{name}" for i in "01" for name in names] if len(names) > 1 else ["0", "1"])
+        assert [text.get_text() for text in two.texts] == [text.get_text() for text in one.texts] * 2
+        with pytest.raises(TypeError, match="^val must be what compute gives, or a list of that, got a Tensor$"):
+            each.plot(torch.tensor(0.5))
+    plt.close("all")

@@ -7,10 +7,14 @@ import sys
 import threading
 from pathlib import Path
 
+import numba
 import pytest
 import torch
 
-from segiou.counting import cpu, eager
+from segiou.counting import bands, cpu, eager
+from segiou.counting.cpu import bands as compiled_bands
+from segiou.counting.cpu import threads
+from segiou.counting.cpu.native import team
 from tests.strategies import FLOATS, INTEGERS
 
 ROOT = Path(__file__).parents[1]
@@ -130,6 +134,86 @@ def test_workers_count_too(method):
     torch.set_num_threads(before)
     with multiprocessing.get_context(method).Pool(2) as pool:
         assert pool.map_async(is_equal, [expected] * 4).get(timeout=120) == [True] * 4
+
+
+@pytest.fixture(params=[True, False], ids=["OpenMP", "Python"])
+def openmp(request, monkeypatch):
+    """Whether the three threads are those of torch's OpenMP; for work of any size."""
+    if not request.param:
+        monkeypatch.setattr(threads, "_openmp", lambda: 0)
+    elif not threads._openmp():
+        pytest.skip("torch's OpenMP is not to be had here")
+    monkeypatch.setattr(threads, "_pools", {})
+    monkeypatch.setattr(cpu, "ONE_THREAD", 0)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def above(kernel, preds, target):
+    each = target.repeat_interleave(19, 0) // 10
+    return kernel.above(preds.flatten(0, 1).sigmoid(), each, torch.linspace(0, 1, 9), True, ())
+
+
+def upsampled(preds, target):
+    wide = target.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    full = torch.nn.functional.interpolate(preds, wide.shape[1:], mode="bilinear")
+    return cpu.upsampled_scores(preds, wide, 19, (), False, "bilinear", False), eager.scores(full, wide, 19, (), False)
+
+
+def marked(room, target):
+    return room.mark("labels", target // 10, 0.0, bands.Marking(2, (), 2, True), 1)
+
+
+def test_threads_of_torch_and_of_python_count_alike(openmp):
+    preds, target = sample()
+    assert_same(cpu.scores(preds, target, 19, (), False), eager.scores(preds, target, 19, (), False))
+    assert_same(above(cpu, preds, target), above(eager, preds, target))
+    assert_same(*upsampled(preds, target))
+    assert marked(compiled_bands, target).tolist() == marked(bands, target).tolist()
+    assert bool(threads._pools) is not openmp
+
+
+@numba.njit(nogil=True)
+def refuse(launch, threads, job):
+    if launch:
+        team(launch, threads, job)
+        return
+    raise ValueError("a thread refuses")
+
+
+def test_what_fails_on_a_thread_is_not_lost(openmp):
+    message = "a thread could not finish its part" if openmp else "a thread refuses"
+    with pytest.raises(RuntimeError if openmp else ValueError, match=message):
+        threads.together(3, refuse, (1,))
+
+
+FORKED = """
+import os, signal, sys, torch
+import segiou
+torch.set_num_threads(2)
+scores, target = torch.zeros(1, 19, 128, 128), torch.zeros(1, 128, 128, dtype=torch.uint8)
+scores.exp()  # on two threads
+if {parent_counts}:
+    from segiou.counting import cpu
+    cpu.scores(scores, target, 19, (), False)
+assert ("numba" in sys.modules) is {parent_counts}
+child = os.fork()
+if child:
+    sys.exit(0 if os.waitpid(child, 0)[1] == 0 else 1)
+signal.alarm(150)
+from segiou.counting import cpu
+found = cpu.scores(scores, target, 19, (), False)
+os._exit(0 if int(found.counts[0, 0]) == 128**2 else 1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("parent_counts", [True, False])
+def test_a_forked_child_does_not_wait_for_the_threads_of_its_parent(parent_counts):
+    code = FORKED.format(parent_counts=parent_counts)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=200, cwd=ROOT)
 
 
 def test_python_threads_count_beside_each_other():

@@ -68,6 +68,15 @@ def test_the_averages_are_those_of_a_loop_over_images(n, seed, over, worst, abse
         assert float(m.compute()) == pytest.approx(expected(rows, over, worst), rel=1e-6, nan_ok=True)
 
 
+def test_the_worst_percent_are_rounded_down_as_fractions_are():
+    """In floats 29 / 100 * 100 is below 29."""
+    target = torch.ones(100, 100, dtype=torch.int64)
+    preds = (torch.arange(100) < torch.arange(100)[:, None]).long()  # image i has i of 100 pixels right
+    metric = ImagewiseIoU(2, worst=29)
+    metric.update(preds, target)
+    assert float(metric.compute()) == pytest.approx(sum(range(29)) / 29 / 100)
+
+
 def test_the_example_of_two_images():
     """Image 1 has classes 0 and 1 with IoU 1/2 each, image 2 class 1 alone with IoU 1."""
     preds, target = torch.tensor([[0, 1, 1], [1, 1, 1]]), torch.tensor([[0, 1, 0], [1, 1, 1]])
@@ -138,6 +147,16 @@ def test_the_images_and_the_worst_of_them_by_name():
     assert kept.per_class.flatten().tolist() == pytest.approx(flat, nan_ok=True)
     order = sorted(range(6), key=lambda i: means[i])
     assert [name for name, _ in kept.worst(2)] == [names[i] for i in order[:2]]
+
+
+@pytest.mark.parametrize("left_out", [{"exclude": [1]}, {"task": "binary"}])
+def test_the_score_of_an_image_leaves_out_what_the_average_does(left_out):
+    preds, target = images(5, classes=2)
+    arguments = {"ignore_index": 255, "keep_images": True, **({"num_classes": 2} if "task" not in left_out else {})}
+    none, mean = (ImagewiseIoU(average=average, **arguments, **left_out) for average in ("none", "macro"))
+    for metric in (none, mean):
+        metric.update(preds, target)
+    assert none.images().values.tolist() == pytest.approx(mean.images().values.tolist(), nan_ok=True)
 
 
 def test_an_image_without_a_score_is_not_among_the_worst():
@@ -236,7 +255,22 @@ def test_kept_images_survive_pickles_checkpoints_and_merges():
     with pytest.raises(ValueError, match="the states are"):
         a.merge_state(ImagewiseIoU(3, keep_images=True, ignore_index=255))
     a.double()
-    assert a.images().ids == ["c", "d", "a", "b"]
+    assert a.images().ids == ["a", "b", "c", "d"]
+
+
+def test_rows_are_merged_behind_those_that_are_there():
+    preds, target = images(3)
+    a, b = (ImagewiseIoU(4, keep_images=True, ignore_index=255) for _ in range(2))
+    a.update(preds[:2], target[:2], ids=["a", "b"])
+    b.update(1 - preds[1:].clamp(0, 1), target[1:], ids=["b", "c"])
+    stacked = {name: torch.cat(state) if isinstance(state, list) else state for name, state in b.metric_state.items()}
+    for incoming in (b, b.metric_state, stacked):
+        merged = a.clone()
+        merged.merge_state(incoming)
+        with pytest.warns(UserWarning, match="^1 images came again"):
+            kept = merged.images()
+        assert kept.ids == ["a", "b", "c"]
+        assert kept.values[:2].tolist() == a.images().values.tolist()
 
 
 def test_nothing_at_all_is_nan():
@@ -245,3 +279,11 @@ def test_nothing_at_all_is_nan():
         for keep in (False, True):
             assert math.isnan(ImagewiseIoU(3, keep_images=keep).compute())
         assert ImagewiseIoU(3, keep_images=True).images().ids == []
+
+
+def test_a_false_alarm_on_an_empty_image_is_no_matter_of_opinion_for_one_class():
+    """Of two images one is empty, and something is predicted there: IoU 1 and 0."""
+    target, preds = torch.tensor([[1, 1], [0, 0]]), torch.tensor([[1, 1], [0, 1]])
+    assert float(ImagewiseIoU(task="binary")(preds, target)) == 1 / 2
+    assert float(ImagewiseIoU(task="binary", absent_if="target")(preds, target)) == 1
+    assert float(ImagewiseIoU(task="multilabel", num_labels=1)(preds[:, None], target[:, None])) == 1 / 2

@@ -11,6 +11,7 @@ import segiou
 
 PACKAGE = Path(segiou.__file__).parent
 HEAVY = ["pytorch_lightning", "lightning", "matplotlib", "numba", "triton", "PIL", "rich", "typer", "pandas", "jinja2"]
+HEAVY += ["transformers", "accelerate"]
 # torchmetrics itself draws with matplotlib and looks for others; what it loads is not ours
 PROBE = """
 import sys
@@ -25,6 +26,7 @@ LAYERS = [
         "segiou.compiling",
         "segiou.files",
         "segiou.formulas",
+        "segiou.counting.forks",
         "segiou.counting.rules",
         "segiou.plots",
         "segiou.resampling",
@@ -38,13 +40,13 @@ LAYERS = [
     {"segiou.counting.bands", "segiou.counting.cuda", "segiou.counting.predicted"},
     {
         "segiou.counting.cpu.geometry",
-        "segiou.counting.cpu.resizing",
         "segiou.counting.cpu.threads",
         "segiou.counting.cpu.native",
         "segiou.counting.cpu.vectors",
     },
     {
         "segiou.counting.cpu.blend",
+        "segiou.counting.cpu.cells",
         "segiou.counting.cpu.gather",
         "segiou.counting.cpu.histogram",
         "segiou.counting.cpu.label_rows",
@@ -52,7 +54,13 @@ LAYERS = [
         "segiou.counting.cpu.rows",
         "segiou.counting.cpu.sweep",
     },
-    {"segiou.counting.cpu.binary_columns", "segiou.counting.cpu.score_columns"},
+    {
+        "segiou.counting.cpu.binary_columns",
+        "segiou.counting.cpu.by_axes",
+        "segiou.counting.cpu.by_corners",
+        "segiou.counting.cpu.resizing",
+        "segiou.counting.cpu.score_columns",
+    },
     {"segiou.counting.cpu.driver", "segiou.counting.cpu.band_rows"},
     {"segiou.counting.cpu.bilinear", "segiou.counting.cpu.thresholds"},
     {"segiou.counting.cpu.pieces"},
@@ -69,9 +77,12 @@ LAYERS = [
     {"segiou.classification"},
     {"segiou.bootstrap", "segiou.imagewise"},
     {"segiou", "segiou.functional", "segiou.measures", "segiou.padding", "segiou.publishing"},
-    {"segiou.report.data"},
+    {"segiou.report.conventions", "segiou.report.data", "segiou.report.matrix"},
+    {"segiou.report.pictures", "segiou.report.views"},
     {"segiou.report.page"},
-    {"segiou.report"},
+    {"segiou.report", "segiou.worst"},
+    {"segiou.reporting"},
+    {"segiou.lightning", "segiou.transformers"},
     {"segiou.masks", "segiou.processes"},
     {"segiou.coding", "segiou.folders"},
     {"segiou.tally"},
@@ -79,7 +90,7 @@ LAYERS = [
     {"segiou.shell.pages", "segiou.shell.results"},
     {"segiou.shell.console"},
     {"segiou.cli"},
-    {"segiou.__main__", "segiou.lightning"},
+    {"segiou.__main__"},
 ]
 
 
@@ -91,7 +102,7 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def test_import_segiou_loads_nothing_heavy():
-    new = loaded_by("import segiou, segiou.functional")
+    new = loaded_by("import segiou, segiou.functional, segiou.transformers")
     assert "segiou" in new
     assert not new & set(HEAVY)
 
@@ -149,7 +160,7 @@ def test_a_wrong_import_is_found(tmp_path):
 
 
 # arguments with their docstring, and a GPU kernel that is one launch
-LONG = {"__init__", "count"}
+LONG = {"__init__", "count", "compute_metrics"}
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))

@@ -79,6 +79,9 @@ def test_scores_lists_and_other_integers_count_the_same():
     for arguments in (
         (scores, target.to(torch.uint8), instances.to(torch.int32).numpy()),
         (list(preds), list(target), list(instances)),
+        (list(preds), target, instances),
+        (preds, target, instances.to(torch.uint64)),
+        (preds, target, torch.where(instances < 2, instances, instances - 2**63).view(torch.uint64)),
     ):
         metric = InstanceIoU(4, ignore_index=255)
         metric.update(*arguments)
@@ -87,6 +90,16 @@ def test_scores_lists_and_other_integers_count_the_same():
     up = InstanceIoU(2, upsample="nearest")
     up.update(small, torch.ones(1, 4, 4, dtype=torch.int64), torch.ones(1, 4, 4, dtype=torch.int64))
     assert float(up.compute()) == 3 / 4
+
+
+def test_a_batch_without_images_adds_nothing():
+    batch = images(2)
+    metric, plain = (InstanceIoU(4, ignore_index=255) for _ in range(2))
+    for part in (slice(0, 0), slice(0, None), slice(0, 0)):
+        metric.update(*(values[part] for values in batch))
+    metric.update([], [], [])
+    plain.update(*batch)
+    assert metric.compute() == plain.compute()
 
 
 def test_merge_pickle_and_groups_of_states():
@@ -103,7 +116,7 @@ def test_merge_pickle_and_groups_of_states():
 def test_bad_input_changes_nothing():
     preds, target, instances = images(0)
     metric = InstanceIoU(4, ignore_index=255)
-    for wrong in (instances[:2], instances.float(), instances[:, :3]):
+    for wrong in (instances[:2], instances.float(), instances.cfloat(), instances[:, :3]):
         with pytest.raises(ValueError, match="^instances must be integers of the shape of target"):
             metric.update(preds, target, wrong)
     with pytest.raises(ValueError, match="preds"):
@@ -117,6 +130,7 @@ def test_bad_input_changes_nothing():
     ("make", "message"),
     [
         (lambda: InstanceIoU(task="binary"), "InstanceIoU is of task=\"multiclass\", got task='binary'"),
+        (lambda: InstanceIoU(3, first_id=1.5), "first_id must be an int, several ints or None, got 1.5"),
         (lambda: InstanceIoU(3, sizes={0: -1}), "sizes must hold positive numbers of pixels, got -1"),
         (
             lambda: InstanceIoU(3, sizes={"car": 5}),

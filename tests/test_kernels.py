@@ -90,3 +90,18 @@ def test_a_kernel_that_fails_is_warned_of_once_and_torch_operations_count(monkey
     monkeypatch.setattr(kernels, "_failed", set())
     with pytest.raises(RuntimeError, match="no compiler here"):
         metric.update(PREDS, TARGET)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (2, 3, 7), (2, 300, 6, 5), (0, 3, 4), (2, 3, 0, 4), (1, 4, 3, 5, 2)])
+@pytest.mark.parametrize("classes_last", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("size", [1, 20, eager.SCORES])
+def test_argmax_is_torchs_in_every_layout(monkeypatch, shape, classes_last, dtype, size):
+    """The first maximum and the first NaN, of classes next to each other in memory or far apart."""
+    monkeypatch.setattr(eager, "SCORES", size)
+    for nans in (0.0, 0.02):
+        preds = (torch.randint(-2, 3, shape) / 2).to(dtype).masked_fill(torch.rand(shape) < nans, float("nan"))
+        preds = preds.movedim(1, -1).contiguous().movedim(-1, 1) if classes_last else preds
+        labels, flaws = eager.argmax(preds)
+        assert torch.equal(labels.long(), preds.argmax(1))
+        assert flaws.tolist() == [int(preds.isnan().any(1).sum()), 0]

@@ -5,6 +5,7 @@ import re
 import pytest
 import pytorch_lightning
 import torch
+from torch.utils.data import DataLoader, DistributedSampler
 
 import segiou.metric
 from segiou import (
@@ -18,6 +19,7 @@ from segiou import (
     PairedComparison,
     PixelAccuracy,
     SegmentationMetrics,
+    ThresholdSweep,
 )
 from segiou.lightning import SegmentationMonitor
 from segiou.measures import scalars
@@ -107,6 +109,38 @@ def test_a_function_may_give_the_rest():
     assert values["val/iIoU"] == values["val/iIoU"]
 
 
+def test_samples_that_are_repeated_are_cut_from_all_that_metrics_take():
+    """Of one rank of two: three samples, of which the last batch holds none that is not a repeat."""
+
+    class WithoutIds(Named):
+        def step(self, stage, batch, batch_idx, loader=0):
+            return {**super().step(stage, batch, batch_idx, loader), "ids": None}
+
+    dataset = loader(3, 1).dataset
+    dealt = DataLoader(dataset, 1, sampler=DistributedSampler(dataset, 2, 1, shuffle=False))
+    monitor = SegmentationMonitor(
+        **ARGUMENTS, metrics=[InstanceIoU(**ARGUMENTS), ImagewiseIoU(**ARGUMENTS, keep_images=True)]
+    )
+    runner, module = trainer(monitor), WithoutIds()
+    runner.validate(module, dealt, verbose=False)
+    scores, target = module.seen["val", 0][0]
+    assert len(module.seen["val", 0]) == 2
+    assert runner.callback_metrics["val/mIoU_I"] == ImagewiseIoU(**ARGUMENTS)(scores, target)
+    assert runner.callback_metrics["val/iIoU"] == InstanceIoU(**ARGUMENTS)(scores, target, torch.ones_like(target))
+
+
+@pytest.mark.parametrize(
+    ("rest", "got"), [((["a", "b"],), "list"), ((None,), "NoneType"), (({}, {}), "dict, dict"), (("ids",), "str")]
+)
+def test_a_function_gives_the_rest_by_name_or_not_at_all(rest, got):
+    expected = f"outputs must return (preds, target) or (preds, target, {{name: value}}), got (Tensor, Tensor, {got})"
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        logged(
+            [ImagewiseIoU(**ARGUMENTS, keep_images=True)],
+            outputs=lambda outputs, batch: (outputs["preds"], outputs["target"], *rest),
+        )
+
+
 def test_a_metric_that_misses_its_input_says_where_it_is_to_come_from():
     class Plain(Steps, pytorch_lightning.LightningModule):
         pass
@@ -121,14 +155,25 @@ def test_a_metric_that_misses_its_input_says_where_it_is_to_come_from():
         ([Dice(CLASSES, average="micro")], "'Dice' would be logged twice, the second time by Dice("),
         ([MeanAccuracy(CLASSES), MeanAccuracy(CLASSES)], "'MeanAccuracy' would be logged twice"),
         ([PairedComparison(MeanIoU(CLASSES))], "metrics must be segiou's, updated with preds and target, got Paired"),
+        (MeanIoU(CLASSES), "metrics must be a list of metrics, or a dict that names them, got MeanIoU("),
+        (5, "metrics must be a list of metrics, or a dict that names them, got 5"),
         ([5], "metrics must be segiou's, updated with preds and target, got 5"),
         ({"a": 5}, "metrics must be segiou's, updated with preds and target, got a=5"),
-        ([ConfusionMatrix(CLASSES)], "ConfusionMatrix has a value of shape (4, 4), which cannot be logged"),
+        ([ConfusionMatrix(CLASSES)], "MulticlassConfusionMatrix has a value of shape (4, 4), which cannot be logged"),
     ],
 )
 def test_messages(metrics, message):
     with pytest.raises((ValueError, TypeError), match=f"^{re.escape(message)}"):
         SegmentationMonitor(CLASSES, metrics=metrics)
+
+
+@pytest.mark.parametrize("task", ["binary", "multilabel"])
+def test_the_curves_of_a_sweep_are_not_taken_for_scores_of_classes(task):
+    labels = {"num_labels": 2} if task == "multilabel" else {}
+    metric = ThresholdSweep(task, thresholds=2, **labels)
+    sweep = metric(torch.tensor([[0.4, 0.6]]), torch.tensor([[0, 1]]))
+    found = scalars(sweep, "sweep", metric.class_names)
+    assert {name.split("/")[1] for name in found} == {"best_threshold", "best"}
 
 
 def test_values_become_scalars_by_name():

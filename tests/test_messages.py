@@ -340,3 +340,16 @@ def test_an_empty_batch_counts_nothing(shape):
     metric.update(i(*shape), i(*shape))
     metric.update(f(shape[0], 3, *shape[1:]), i(*shape))
     assert metric.compute().isnan()
+
+
+@pytest.mark.parametrize(
+    ("preds", "target", "remedy"),
+    [
+        (f(2, 2, 4, 4), i(2, 1, 4, 4), "target must have no channel axis, pass target.squeeze(1)"),
+        (f(2, 4, 4, 1), i(2, 4, 4), "pass preds.squeeze(-1)"),
+        (f(2, 3, 4, 4), i(2, 4, 4), "pass the scores of the positive class alone, of target's shape"),
+    ],
+)
+def test_channels_of_a_binary_task_have_remedies_that_it_can_follow(preds, target, remedy):
+    with pytest.raises(ValueError, match=f"{re.escape(f'target of shape {tuple(target.shape)}: {remedy}')}$"):
+        MeanIoU(task="binary").update(preds, target)

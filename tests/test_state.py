@@ -290,6 +290,29 @@ def test_a_compiled_step_counts_as_a_plain_one():
     assert function(PREDS, TARGET) == plain(PREDS, TARGET)
 
 
+def test_compiled_steps_may_have_any_number_of_metrics(caplog):
+    """Each step has the same code, and each metric another ``update``."""
+
+    class Step(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.metrics = torch.nn.ModuleList([MeanIoU(3), Dice(3)])
+
+        def forward(self, preds, target):
+            for metric in self.metrics:
+                metric.update(preds, target)
+            return preds + 1
+
+    torch._dynamo.reset()
+    for _ in range(10):
+        step = Step()
+        compiled = torch.compile(step, backend="eager")
+        for _ in range(2):
+            compiled(PREDS, TARGET)
+        assert [int(metric.confmat.sum()) for metric in step.metrics] == [2 * TARGET.numel()] * 2
+    assert "compiling.py" not in caplog.text
+
+
 def test_an_integer_state_is_moved_with_the_module():
     metric = MeanIoU(3)
     metric.update(PREDS, TARGET)

@@ -1,5 +1,6 @@
 """Score maps of another size than the target count as F.interpolate followed by argmax, in float32."""
 
+import os
 import re
 
 import pytest
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segiou import Dice, MeanIoU
+from segiou import BoundaryIoU, Dice, MeanIoU
 from segiou.counting import Rules, count
 from segiou.functional import mean_iou
 from tests import oracle
@@ -131,11 +132,78 @@ def test_more_classes_than_fit_beside_each_other(classes):
     assert_held_to_torch(preds, target, classes, "bilinear", False)
 
 
+@pytest.mark.usefixtures("_threads")
+@pytest.mark.parametrize("align", [False, True])
+@given(
+    sizes=st.tuples(sides, sides, st.integers(1, 90), st.integers(1, 90)),
+    classes=st.sampled_from([1, 3, 4, 5, 7, 8, 12, 16, 19, 22, 33, 150]),
+    dtype=st.sampled_from(FLOATS),
+    kind=st.sampled_from(
+        ["few levels", "near ties", "one class clearly", "all magnitudes", "not finite", "a class masked"]
+    ),
+)
+def test_channels_last_counts_as_the_naive_loop(align, sizes, classes, dtype, kind):
+    """A class is compared only where it can win, with torch's rounding: it must be so for any scores."""
+    h, w, height, width = sizes
+    shape = (1, classes, h, w)
+    scores = {
+        "few levels": lambda: torch.randint(-2, 3, shape) / 8,
+        "near ties": lambda: torch.randn(1, 1, h, w) + torch.randint(0, 2, shape) * 2.0**-22,
+        "one class clearly": lambda: 8 * torch.randn(shape) ** 3,
+        "all magnitudes": lambda: torch.randn(shape) * 10.0 ** torch.randint(-44, 38, (1, 1, h, w)),
+        "not finite": lambda: special(torch.randn(shape)),
+        "a class masked": lambda: torch.randn(shape).index_fill(1, torch.tensor([classes // 2]), -float("inf")),
+    }[kind]()
+    preds = scores.to(dtype).contiguous(memory_format=torch.channels_last)
+    target = torch.randint(0, classes, (1, height, width))
+    rules = Rules.of(classes, upsample="bilinear", align_corners=align)
+    counted = count(preds, target, rules)
+    resized = interpolated(preds, (height, width), "bilinear", align) if sizes[:2] != sizes[2:] else preds
+    expected = oracle.matrix(resized.argmax(1).flatten().tolist(), target.flatten().tolist(), classes)
+    assert counted.counts.tolist() == expected
+    assert counted.errors.tolist() == [0, 0, int(resized.isnan().any(1).sum()), 0]
+
+
+@pytest.mark.parametrize("scale", [1 / 3, 0.5, 1.5, 2, 3, 4, 5, 8, 16, 40])
+def test_channels_last_at_every_scale(scale):
+    """The cells between four source pixels have another shape at each."""
+    for classes in (5, 19, 150):
+        preds = torch.randint(-9, 9, (2, classes, 9, 11)) / 8 + torch.randn(2, classes, 9, 11) * 2.0**-20
+        preds = preds.contiguous(memory_format=torch.channels_last)
+        target = torch.randint(0, classes, (2, int(9 * scale), int(11 * scale)))
+        for align in (False, True):
+            assert_held_to_torch(preds, target, classes, "bilinear", align)
+
+
+@pytest.mark.parametrize("size", [(150, 120), (64, 64)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_where_torchs_arithmetic_is_known_nothing_is_interpolated(monkeypatch, layout, size):
+    if os.environ["SEGIOU_KERNEL"] == "eager":
+        pytest.skip("for the compiled kernels")
+    from segiou.counting import cpu
+
+    preds = torch.randn(2, 19, 15, 12).contiguous(memory_format=layout)
+    target = torch.randint(0, 19, (2, *size))
+    expected = count(interpolated(preds, size, "bilinear", False).argmax(1), target, Rules.of(19)).counts
+    rules = Rules.of(19, upsample="bilinear")
+    if cpu.arithmetic(preds, *size) is not None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cpu, "image_by_image", None)
+            assert torch.equal(count(preds, target, rules).counts, expected)
+    monkeypatch.setattr(cpu, "arithmetic", lambda *_: None)
+    assert torch.equal(count(preds, target, rules).counts, expected)
+    monkeypatch.setattr(cpu, "image_by_image", None)
+    with pytest.raises(TypeError):
+        count(preds, target, rules)
+
+
 def test_ties_fall_as_in_torch_whatever_its_arithmetic():
     """Nearly equal classes: any other rounding than torch's gives another winner somewhere."""
     first = torch.randn(1, 1, 40, 50)
     preds = torch.cat([first, first.roll(1, -1), first.roll(1, -2), first.nextafter(first + 1)], 1)
-    assert_held_to_torch(preds, torch.zeros(1, 160, 200, dtype=torch.int64), 4, "bilinear", False)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        target = torch.zeros(1, 160, 200, dtype=torch.int64)
+        assert_held_to_torch(preds.contiguous(memory_format=layout), target, 4, "bilinear", False)
 
 
 @modes
@@ -211,3 +279,11 @@ def test_what_cannot_be_resized_is_an_error(preds, target):
 def test_align_corners_is_for_bilinear():
     with pytest.raises(ValueError, match="^align_corners is for upsample=\"bilinear\", got upsample='nearest'$"):
         MeanIoU(3, upsample="nearest", align_corners=True)
+
+
+def test_a_channel_axis_of_binary_maps_is_dropped_from_both():
+    scores, target = torch.rand(2, 1, 4, 4), torch.randint(0, 2, (2, 1, 8, 8))
+    metric = MeanIoU(task="binary", upsample="bilinear")
+    assert metric(scores, target) == metric(scores[:, 0], target[:, 0])
+    near = BoundaryIoU(task="binary", pixels=1)
+    assert near(target, target.flip(-1)) == near(target[:, 0], target[:, 0].flip(-1))

@@ -59,8 +59,10 @@ def cases(threads: int) -> Iterator[Case]:
     yield Case("per image, labels 16x256x256 *", partial(matrix_per_image, images, 22))
     yield Case("per image, scores 16x22x256x256 *", partial(matrix_per_image, scores, 22))
     for shape, size in (((4, 150, 128, 128), (512, 512)), ((1, 19, 256, 512), (1024, 2048))):
-        build = partial(one_matrix, partial(score_maps, *shape, size=size), shape[1])
-        yield Case(f"upsample {by(shape)} to {by(size)}", build, memory=True)
+        maps = partial(score_maps, *shape, size=size)
+        yield Case(f"upsample {by(shape)} to {by(size)}", partial(one_matrix, maps, shape[1]), memory=True)
+        last = partial(maps, layout=torch.channels_last)
+        yield Case(f"upsample channels_last {by(shape)} to {by(size)}", partial(one_matrix, last, shape[1]))
     if find_spec("cv2"):
         for name, kind in (("uint8", torch.uint8), ("int64", torch.int64)):
             streets = partial(label_maps, 19, 1, 1024, 2048, dtype=kind)

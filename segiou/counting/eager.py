@@ -13,6 +13,7 @@ from torch import Tensor
 from segiou.counting.inputs import BAD_TARGET, NAN, NOT_PROBABILITY, Counted
 
 CHUNK = 1 << 20
+SCORES = 1 << 22  # compared at a time: they are read more than once, and should stay in the cache meanwhile
 
 
 def labels(preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...], each: bool) -> Counted:
@@ -143,22 +144,41 @@ def _bad_target(table: Tensor, target: Tensor, num_classes: int, ignore: tuple[i
 
 
 def argmax(preds: Tensor) -> tuple[Tensor, Tensor]:
-    """The first maximum over axis 1, and [pixels with nan, 0].
-
-    torch.argmax over an axis that is not the last is slow on CPU: there the largest score is compared with
-    every score, and the first that is equal has the largest weight. Where none is equal there is a nan.
-    """
+    """The first maximum over axis 1, and [pixels with nan, 0]."""
     if preds.dtype == torch.bool or not preds.is_floating_point():
         return _ordered(preds).argmax(1), _none(preds)
-    top = preds.amax(1, keepdim=True)
+    if preds.device.type != "cpu":
+        return preds.argmax(1), _with_nan(preds.amax(1))
+    if preds.stride(1) == 1:  # one pass over neighbours in memory
+        top, labels = preds.max(1)
+        return labels, _with_nan(top)
+    if preds.ndim == 2:
+        return _first_largest(preds)
+    rows = max(1, SCORES * preds.shape[2] // max(1, preds.numel()))
+    parts = [_first_largest(part) for part in torch.split(preds, rows, 2)]
+    return torch.cat([labels for labels, _ in parts], 1), torch.stack([flaws for _, flaws in parts]).sum(0)
+
+
+def _with_nan(top: Tensor) -> Tensor:
     nan = top.isnan().sum()
-    if preds.device.type != "cpu" or nan:
-        return preds.argmax(1), torch.stack([nan, torch.zeros_like(nan)])
+    return torch.stack([nan, torch.zeros_like(nan)])
+
+
+def _first_largest(preds: Tensor) -> tuple[Tensor, Tensor]:
+    """As ``argmax``, where classes are far apart in memory and torch.argmax is slow.
+
+    The largest score is compared with every score, and the first that is equal has the largest weight. Where none is
+    equal there is a nan.
+    """
+    top = preds.amax(1, keepdim=True)
+    flaws = _with_nan(top)
+    if flaws[0]:
+        return preds.argmax(1), flaws
     classes = preds.shape[1]
     weight = torch.uint8 if classes < 256 else torch.int32
     weights = torch.arange(classes, 0, -1, dtype=weight, device=preds.device).view(-1, *(1,) * (preds.ndim - 2))
     first = ((preds == top).view(torch.uint8) * weights).amax(1)
-    return classes - first, torch.stack([nan, torch.zeros_like(nan)])
+    return classes - first, flaws
 
 
 def _ordered(scores: Tensor) -> Tensor:

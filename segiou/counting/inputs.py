@@ -128,7 +128,9 @@ def _batch(preds: Tensor, target: Tensor, rules: Rules) -> Batch:
 
 
 def _squeezed(preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Drop the channel axis of 1 that one of the two has and the other has not."""
+    """Drop the channel axis of 1: of both, or of the one that has it where the other has not."""
+    if preds.ndim == target.ndim >= 4 and preds.shape[1] == target.shape[1] == 1:
+        return preds.squeeze(1), target.squeeze(1)
     if preds.ndim == target.ndim + 1 and preds.shape[1] == 1:
         return preds.squeeze(1), target
     if target.ndim == preds.ndim + 1 and target.shape[1] == 1:
@@ -153,6 +155,9 @@ def _channels_remedy(preds: Tensor, target: Tensor, rules: Rules) -> str:
         return "for one image pass preds[None] and target[None]"
     if preds.ndim > 2 and preds.shape[-1] == classes:
         return "pass preds.movedim(-1, 1)"
+    if rules.task == "binary":
+        last = preds.shape[-1] == 1
+        return "pass preds.squeeze(-1)" if last else "pass the scores of the positive class alone, of target's shape"
     if preds.shape[1] == 1:
         return 'for the scores of one foreground class pass task="binary"'
     return f"pass num_classes={preds.shape[1]} if these are all classes"
@@ -186,8 +191,8 @@ _SCORES_REMEDY = (
 def _require_same_shape(preds: Tensor, target: Tensor, rules: Rules) -> None:
     if preds.shape == target.shape or _resizable(preds, target, rules):
         return
-    channel = target.ndim > 2 and target.shape[1] == 1
-    if channel and preds.ndim == target.ndim and rules.task == "multiclass":
+    channel = target.ndim > 2 and target.shape[1] == 1 and preds.ndim == target.ndim
+    if channel and (rules.task == "multiclass" or (rules.task == "binary" and preds.shape[1] == 2)):
         raise ValueError(_misfit(preds, target) + "target must have no channel axis, pass target.squeeze(1)")
     if preds.is_floating_point() and preds.ndim == target.ndim:
         raise ValueError(_misfit(preds, target) + _SCORES_REMEDY)

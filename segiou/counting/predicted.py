@@ -14,6 +14,8 @@ from segiou.counting.upsample import items
 def predicted(batch: Batch, rules: Rules) -> Iterator[Tensor]:
     """The label map of each item of axis 0, of the target's shape without that axis: first maximum, nan wins."""
     kind, preds, target = batch
+    if not len(target):
+        return
     resized = preds.shape[2:] != target.shape[1:] if kind == "scores" else preds.shape != target.shape
     parts = (
         items(batch, rules)

@@ -1,6 +1,7 @@
 """The conventions behind the numbers, in words: what a reader needs to get the same ones."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -20,7 +21,7 @@ def conventions(metric: ConfusionMatrixMetric, counts: Tensor) -> Iterator[tuple
         "right, predicted and in the target: IoU = TP / (P + G - TP), Dice = 2 TP / (P + G), precision = TP / P, "
         "recall = TP / G",
     )
-    yield "Average", averages(MeanIoU.score, how if how.average != "none" else Averaging(task=how.task))
+    yield "Average", averages(MeanIoU.score, how if how.average != "none" else replace(how, average=None))
     yield (
         "Ignored values",
         f"{_listed(rules.ignore_index)}: pixels with such a target are not counted" if rules.ignore_index else "none",
@@ -50,6 +51,8 @@ def averages(score: Score, how: Averaging) -> str:
     what = "labels" if how.task == "multilabel" else "classes"
     if score.of_matrix:
         return "mean over labels, each of all its pixels" if how.task == "multilabel" else "of all counted pixels"
+    if how.task == "binary" and score.left_out(how) == (0,):
+        return "of the positive class"
     return {
         "macro": f"macro: the plain mean over {what}",
         "micro": f"micro: the score of the areas summed over {what}",

@@ -13,7 +13,7 @@ from segiou.bootstrap import ConfidenceInterval, Interval
 from segiou.imagewise import ImageScores
 from segiou.labels.checks import Colour, colours_of
 from segiou.metric import ConfusionMatrixMetric, ScoreMetric
-from segiou.metrics import FBeta, FrequencyWeightedIoU, SegmentationMetrics
+from segiou.metrics import Dice, FBeta, FrequencyWeightedIoU, SegmentationMetrics
 from segiou.publishing import COLUMNS
 
 Array = np.ndarray[Any, Any]
@@ -123,9 +123,10 @@ class Report:
         areas = metric.areas(counts)
         columns = {name: score.per_class(areas, metric.averaging) for name, score in COLUMNS.items()}
         found: dict[str, Value] = {key: score(areas, how) for key, (score, how) in headline(metric).items()}
-        drawn, of_classes = _intervals(confidence, metric)
         if isinstance(confidence, ConfidenceInterval):
-            shown["facts"] = {"Intervals": _interval_rule(confidence), **shown.get("facts", {})}
+            shown["facts"] = {"Intervals": interval_rule(confidence), **shown.get("facts", {})}
+            confidence = intervals_of(confidence)
+        drawn, of_classes = _placed(confidence or {}, metric)
         found |= {**drawn, **(scores or {})}
         return cls(metric, counts, scores=found, per_class=columns, class_intervals=of_classes, **shown)
 
@@ -158,17 +159,25 @@ def _is_partition(metric: ConfusionMatrixMetric) -> bool:
     return True
 
 
-def _intervals(
-    confidence: ConfidenceInterval | Mapping[str, Interval] | None, metric: ConfusionMatrixMetric
+def intervals_of(confidence: ConfidenceInterval) -> dict[str, Interval]:
+    """The intervals by name, one of them under the name of its score; on every process where there are several."""
+    found = confidence.compute()
+    named: dict[str, Interval] = {confidence.key: found} if isinstance(found, Interval) else found
+    return named
+
+
+def interval_rule(confidence: ConfidenceInterval) -> str:
+    """How the intervals were drawn, in words."""
+    return (
+        f"{100 * confidence.level:g} % percentile bootstrap over {int(confidence.images[0]):,} images, "
+        f"{confidence.replicates:,} replicates, seed {confidence.seed}"
+    )
+
+
+def _placed(
+    found: Mapping[str, Interval], metric: ConfusionMatrixMetric
 ) -> tuple[dict[str, Value], dict[str, Interval]]:
     """The intervals of headline numbers, and those of columns."""
-    if confidence is None:
-        return {}, {}
-    found = confidence.compute() if isinstance(confidence, ConfidenceInterval) else confidence
-    wanted = set(headline(metric))
-    if isinstance(found, Interval):
-        assert isinstance(confidence, ConfidenceInterval)
-        wanted, found = {confidence.key}, {confidence.key: found}
     found = {key: Interval(*(part.detach().cpu() for part in interval)) for key, interval in found.items()}
     columns = {score.key: column for column, score in COLUMNS.items()}
     of_classes = {columns.get(key, key): interval for key, interval in found.items() if interval.value.ndim}
@@ -176,14 +185,10 @@ def _intervals(
         parts = [found[f"{column}/{name}"] for name in metric.classes.scored if f"{column}/{name}" in found]
         if len(parts) == len(metric.classes.scored):
             of_classes[column] = Interval(*(torch.stack(part) for part in zip(*parts, strict=True)))
-    return {key: value for key, value in found.items() if key in wanted and not value.value.ndim}, of_classes
-
-
-def _interval_rule(confidence: ConfidenceInterval) -> str:
-    return (
-        f"{100 * confidence.level:g} % percentile bootstrap over {int(confidence.images[0]):,} images, "
-        f"{confidence.replicates:,} replicates, seed {confidence.seed}"
-    )
+    # that of all scores gives F-beta too, which with beta 1 is Dice again
+    again = {FBeta.score.key} if Dice.score.key in found else set()
+    numbers = {key: value for key, value in found.items() if not value.value.ndim and "/" not in key}
+    return {key: value for key, value in numbers.items() if key not in again}, of_classes
 
 
 def _require_maps(image: WorstImage, task: str) -> None:

@@ -59,7 +59,7 @@ def _shown(report: Report) -> dict[str, Any]:
         "means": means(report),
         "pairs": sorted({*by_pixels, *by_share}, key=lambda pair: (-pair.pixels, pair)),
         "matrix": matrix,
-        "heat": matrix._replace(counts=matrix.counts.tolist())._asdict(),
+        "heat": {**matrix._asdict(), "counts": matrix.counts.tolist()},
         "images": None if report.images is None else distribution(report.images, metric.classes.scored),
         "image_rules": _image_rules(report),
         "worst": [
@@ -80,8 +80,8 @@ def _image_rules(report: Report) -> str:
 
 def _confused(image: WorstImage, report: Report) -> list[Confusion]:
     """The classes that are confused most in one image."""
-    maps = (np.asarray(part)[None] for part in (image.prediction, image.label))
-    counts, _ = report.metric.counted(*maps)
+    prediction, label = (np.asarray(part)[None] for part in (image.prediction, image.label))
+    counts, _ = report.metric.counted(prediction, label)
     return confusions(matrix_of(report.metric, counts.cpu()), WORST_PAIRS)
 
 

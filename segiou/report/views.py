@@ -90,7 +90,7 @@ def rows(report: Report, palette: Sequence[tuple[int, int, int]]) -> Iterator[Ro
     """The rows of the table of classes."""
     metric = report.metric
     target = metric.averaging.scored(metric.areas(report.counts)).target.tolist()
-    counted = max(int(report.counts[..., :-1, :].sum()), 1)
+    counted = report.counts[..., :-1, :].sum((-2, -1)).clamp(min=1).expand(len(target)).tolist()
     left_out = MeanIoU.score.left_out(metric.averaging)
     columns = [_numbers(column, report.class_intervals.get(name)) for name, column in report.per_class.items()]
     for place, name in enumerate(metric.classes.scored):
@@ -99,7 +99,7 @@ def rows(report: Report, palette: Sequence[tuple[int, int, int]]) -> Iterator[Ro
             name,
             [column[place] for column in columns],
             target[place],
-            target[place] / counted,
+            target[place] / counted[place],
             place in left_out,
             palette[place] if metric.classes.groups is None and metric.rules.num_labels is None else None,
         )

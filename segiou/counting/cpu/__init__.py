@@ -17,7 +17,7 @@ from segiou.counting.cpu.geometry import Axis, nest, span
 from segiou.counting.cpu.histogram import COPIES, FEW, finish
 from segiou.counting.cpu.nearest import count_nearest
 from segiou.counting.cpu.pieces import FLOATS, bands_of, layout
-from segiou.counting.cpu.resizing import as_torch
+from segiou.counting.cpu.resizing import arithmetic
 from segiou.counting.cpu.threads import together
 from segiou.counting.cpu.thresholds import MOST_BOUNDS, Bounds, bounds_of, count_above
 from segiou.counting.inputs import BAD_TARGET, Batch, Counted
@@ -75,12 +75,6 @@ def _ignored(
     return np.array(classes, np.int64), np.array(outside, np.uint64 if low == 0 else np.int64).astype(np.int64)
 
 
-def _turn(room: int, *args: Any) -> None:
-    """One thread's part, with memory of its own."""
-    *head, words, work, counts, errors = args
-    count(*head, room, np.empty(words, np.int64), work, counts, errors)
-
-
 def _run(
     source: tuple[Any, ...],
     axes: list[Axis],
@@ -105,10 +99,12 @@ def _run(
         pieces = a * b * c * parts
         room = bins * COPIES if bins <= FEW else 0 if threads == 1 else bins
         words = room + (6 * PART + 2 * (length + LARGEST) + shape.size * max(length + LARGEST, shape.tile)) // 8 + 1
-        work = np.array([0, pieces if threads == 1 else max(1, pieces // (TURNS * threads))], np.int64)
+        work = np.array([0, pieces if threads == 1 else max(1, pieces // (TURNS * threads)), 0], np.int64)
+        memory = np.empty((threads, words), np.int64)
         loops = ((a, b, c, d), (p, q, r, s), (t, u, v, w), (parts, length))
         found = (target.data_ptr(), _KINDS[target.dtype])
-        together(threads, _turn, room, source, found, *loops, num_classes, outside, each, words, work, flat, errors)
+        job = (room, source, found, *loops, num_classes, outside, each, memory, work, flat, errors)
+        together(threads, count, job)
     finish(flat, width, ignored, errors)
     return Counted(torch.from_numpy(counts if each else counts[0]), torch.from_numpy(errors))
 
@@ -168,12 +164,6 @@ def _table(bounds: bytes, double: bool, probabilities: bool) -> tuple[Bounds, tu
     return bounds_of(values), (values.dtype.type(low), values.dtype.type(high))
 
 
-def _above_turn(room: int, *args: Any) -> None:
-    """One thread's part, with memory of its own."""
-    *head, work, counts, errors = args
-    count_above(*head, room, np.empty(room + 2 * PART, np.int64), work, counts, errors)
-
-
 def above(preds: Tensor, target: Tensor, bounds: Tensor, probabilities: bool, ignore: tuple[int, ...]) -> Counted:
     """Count one score per pixel by how many rising bounds it is above, against labels 0 and 1, ``(2, T + 1)``."""
     axes = nest(list(zip(target.shape, preds.stride(), target.stride(), strict=True)), False)
@@ -202,11 +192,12 @@ def _above(preds: Tensor, target: Tensor, axes: list[Axis], table: Any, ignore: 
     length = -(-d // (64 * parts)) * 64
     pieces = a * b * c * parts
     room = 3 * width * COPIES if 3 * width <= FEW else 0 if threads == 1 else 3 * width
-    work = np.array([0, pieces if threads == 1 else max(1, pieces // (TURNS * threads))], np.int64)
+    work = np.array([0, pieces if threads == 1 else max(1, pieces // (TURNS * threads)), 0], np.int64)
+    memory = np.empty((threads, room + 2 * PART), np.int64)
     source = (*table, preds.data_ptr(), span(preds.shape, preds.stride()))
     found = (target.data_ptr(), _KINDS[target.dtype])
     loops = ((a, b, c, d), (p, q, r, s), (t, u, v, w), (parts, length))
-    together(threads, _above_turn, room, source, found, *loops, outside, work, counts.reshape(-1), errors)
+    together(threads, count_above, (room, source, found, *loops, outside, memory, work, counts.reshape(-1), errors))
     errors[BAD_TARGET] += counts[2].sum()
     counts[ignored] = 0
     return Counted(torch.from_numpy(counts[:2]), torch.from_numpy(errors))
@@ -227,21 +218,15 @@ def upsampled_scores(
     if fused and mode == "nearest":
         counts, errors = count_nearest(labels, preds, target, num_classes, ignore, False)
         return Counted(counts if each else counts.sum(0), errors)
-    if fused and as_torch(preds, height, width):
-        return _bilinear(preds, target, num_classes, ignore, each, align_corners)
+    if fused and (found := arithmetic(preds, height, width)):
+        return _bilinear(preds, target, num_classes, ignore, each, align_corners, found)
     rules = Rules("multiclass", num_classes, ignore_index=ignore, upsample=mode, align_corners=align_corners)
     batch = Batch("scores", preds, target)
     return image_by_image(lambda item: scores(*item[1:], num_classes, ignore, False), batch, rules, each)
 
 
-def _bilinear_turn(room: int, *args: Any) -> None:
-    """One thread's part, with memory of its own."""
-    *head, words, work, counts, errors = args
-    count_bilinear(*head, room, np.empty(words, np.int64), work, counts, errors)
-
-
 def _bilinear(
-    preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...], each: bool, align_corners: bool
+    preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...], each: bool, align: bool, found: str
 ) -> Counted:
     """As ``_run``, for pieces that are bands of rows."""
     ignored, outside = _ignored(ignore, num_classes, target.dtype)
@@ -251,13 +236,14 @@ def _bilinear(
     flat = counts.reshape(-1)
     scores = target.numel() * num_classes
     threads = 1 if scores < ONE_THREAD or scores < 4 * bins else torch.get_num_threads()
-    tables, strips, words = layout(preds, target.shape[2], target.shape[1], align_corners)
+    tables, strips, words = layout(preds, target.shape[2], target.shape[1], align, found)
     bands = bands_of(target.shape[1], items * strips[0], threads)
     room = bins * COPIES if bins <= FEW else 0 if threads == 1 else bins
-    work = np.array([0, items * strips[0] * bands[0]], np.int64)
+    work = np.array([0, items * strips[0] * bands[0], 0], np.int64)
+    memory = np.empty((threads, room + words), np.int64)
     source = (preds.data_ptr(), FLOATS[preds.dtype], preds.stride(), num_classes)
-    found = (target.data_ptr(), _KINDS[target.dtype], target.stride())
-    head = (room, source, found, *tables, strips, bands, num_classes, outside, each)
-    together(threads, _bilinear_turn, *head, room + words, work, flat, errors)
+    labelled = (target.data_ptr(), _KINDS[target.dtype], target.stride())
+    job = (room, source, labelled, *tables, strips, bands, num_classes, outside, each, memory, work, flat, errors)
+    together(threads, count_bilinear, job)
     finish(flat, width, ignored, errors)
     return Counted(torch.from_numpy(counts if each else counts[0]), torch.from_numpy(errors))

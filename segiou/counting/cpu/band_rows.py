@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 from numba.extending import overload
+from numpy.typing import NDArray
 
 from segiou.counting.cpu.binary_columns import columns_from_binary
 from segiou.counting.cpu.gather import LARGEST
 from segiou.counting.cpu.label_rows import bring
-from segiou.counting.cpu.native import compiled, fetch_add, part
+from segiou.counting.cpu.native import compiled, fetch_add, part, team
 from segiou.counting.cpu.score_columns import columns_from_scores
 
 
@@ -114,17 +115,31 @@ def mark_band(source, start, strides, rows, table, labels, distance, border, mar
             finish(marked[centre], widen(marks, spare, 2 * distance), labels)
 
 
-@compiled
-def mark_bands(source, strides, table, labels, distance, border, pieces, room, marked, work):
-    """What one thread does: take the next of ``pieces`` bands of every image, until there are none.
+def memory_for(threads: int, width: int, distance: int, room: int) -> tuple[NDArray[Any], ...]:
+    """What each thread needs for a row; ``room`` is the bytes of memory that finding the labels needs."""
+    return (
+        np.empty((threads, width + LARGEST), np.uint16),
+        np.empty((threads, room // 8 + 1), np.int64),
+        np.empty((threads, width), np.int32),
+        np.empty((threads, 2, width + 2 * distance - 1), np.uint8),
+        np.empty((threads, 2, width), np.uint16),
+    )
 
-    ``room`` is the bytes of memory that finding the labels needs.
+
+@compiled
+def mark_bands(launch, threads, job):
+    """As ``driver.count``: a thread takes the next of ``pieces`` bands of every image, until there are none.
+
+    ``memory`` is what ``memory_for`` gives; ``work`` is ``[next piece, threads at work]``.
     """
-    images, height, width = marked.shape
-    marks, spare = np.empty((2, width + 2 * distance - 1), np.uint8)
-    words = np.empty(room // 8 + 1, np.int64)
-    best, columns = np.int64(words.ctypes.data), np.empty(width + LARGEST, np.uint16)
-    scratch = columns, best, np.empty(width, np.int32), marks, spare, np.empty((2, width), np.uint16)
+    if launch:
+        team(launch, threads, job)
+        return
+    source, strides, table, labels, distance, border, pieces, memory, marked, work = job
+    images, height, _ = marked.shape
+    columns, words, runs, marks, outer = memory
+    own = fetch_add(work, 1, 1)
+    scratch = columns[own], np.int64(words[own].ctypes.data), runs[own], marks[own, 0], marks[own, 1], outer[own]
     piece = fetch_add(work, 0, 1)
     while piece < images * pieces:
         image, number = divmod(piece, pieces)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from segiou.counting import bands, cpu
 from segiou.counting.bands import Marking
-from segiou.counting.cpu.band_rows import mark_bands
+from segiou.counting.cpu.band_rows import mark_bands, memory_for
 from segiou.counting.cpu.gather import LARGEST, tile_size
 from segiou.counting.cpu.geometry import span
 from segiou.counting.cpu.threads import together
@@ -27,8 +27,10 @@ def mark(kind: str, values: Tensor, bound: float, marking: Marking, distance: in
     threads = 1 if values.numel() < cpu.ONE_THREAD else torch.get_num_threads()
     pieces = -(-threads // len(values))  # no more, for each reads the rows around it as well
     head = (source, (image, *others[-2:]), np.array(marking.table, np.uint16), marking.labels)
-    how = (min(distance, max(height, width)), int(marking.border), pieces, room)
-    together(threads, mark_bands, *head, *how, marked, np.zeros(1, np.int64))
+    reach = min(distance, max(height, width))
+    memory = memory_for(threads, width, reach, room)
+    job = (*head, reach, int(marking.border), pieces, memory, marked, np.zeros(2, np.int64))
+    together(threads, mark_bands, job)
     return torch.from_numpy(marked)
 
 

@@ -3,7 +3,7 @@
 Memory is read by address. ``source`` tells what the columns are (see ``columns_of``), ``target`` is ``(address,
 kind)`` of the labels; ``axes`` are the sizes of the four nested pixel axes, ``strides`` and ``label_strides`` their
 steps in elements; a row of pixels is cut into ``cut[0]`` pieces of ``cut[1]``; ``work`` is ``[next piece, pieces per
-turn]``, shared by all threads.
+turn, threads at work]``, shared by all threads.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from segiou.counting.cpu.binary_columns import columns_from_binary
 from segiou.counting.cpu.gather import LARGEST
 from segiou.counting.cpu.histogram import flush, tally
 from segiou.counting.cpu.label_rows import bring, columns_from_labels, matches
-from segiou.counting.cpu.native import compiled, fetch_add, part, pointer
+from segiou.counting.cpu.native import compiled, fetch_add, part, pointer, team
 from segiou.counting.cpu.score_columns import columns_from_scores
 
 PART = 2048  # pixels counted at a time, in the first-level cache
@@ -64,13 +64,17 @@ def count_part(columns, target, start, stride, classes, outside, rows, keys, his
 
 
 @compiled
-def count(
-    source, target, axes, strides, label_strides, cut, classes, outside, each, room, scratch, work, counts, errors
-):
-    """``room`` is the size of the thread's own histogram; without one it counts straight into the result.
+def count(launch, threads, job):
+    """Count on this thread, or on several where ``launch`` tells how to start them (see ``native.team``).
 
-    ``scratch`` holds that, then the pairs, rows and columns of a piece, and what finding the columns needs.
+    ``room`` is the size of a thread's own histogram; without one it counts straight into the result. ``memory`` has a
+    row for each thread: the histogram, then the pairs, rows and columns of a piece, and what finding the columns needs.
     """
+    if launch:
+        team(launch, threads, job)
+        return
+    room, source, target, axes, strides, label_strides, cut, classes, outside, each, memory, work, counts, errors = job
+    scratch = memory[fetch_add(work, 2, 1)]
     bins = (classes + 1) ** 2
     scratch[:room] = 0
     histogram, offset = scratch[:room], (bins if room > bins else 0)

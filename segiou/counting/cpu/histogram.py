@@ -56,7 +56,7 @@ def _ones(typingctx: Any, mask: Any) -> Any:
 
 
 @intrinsic
-def _first(typingctx: Any, mask: Any) -> Any:
+def first_bit(typingctx: Any, mask: Any) -> Any:
     """The lowest bit that is set."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -139,7 +139,7 @@ def tally(rows, columns, width, keys, histogram, offset):
             continue
         if _ones(mask) <= _RUNS:
             while mask:
-                i = start + _first(mask)
+                i = start + first_bit(mask)
                 histogram[np.int64(rows[i - 1]) * width + columns[i - 1]] += i - begin
                 begin = i
                 mask &= mask - 1

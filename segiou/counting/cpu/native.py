@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import types
+from llvmlite import ir
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 
@@ -61,3 +62,36 @@ def fetch_add(typingctx: Any, values: Any, index: Any, amount: Any) -> Any:
         return builder.atomic_rmw("add", place, args[2], "monotonic")
 
     return types.int64(values, types.int64, types.int64), codegen
+
+
+@intrinsic
+def team(typingctx: Any, launch: Any, threads: Any, job: Any) -> Any:
+    """Call the function that this stands in, as ``function(0, 1, job)``, on up to ``threads`` threads of OpenMP.
+
+    ``launch`` is the address of ``GOMP_parallel``. The function returns nothing; what it raises on a thread becomes a
+    RuntimeError here.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        launch, threads, given = args
+        void, anything, number = ir.VoidType(), cgutils.voidptr_t, ir.IntType(32)
+        task = ir.FunctionType(void, [anything])
+        one = ir.Function(builder.module, task, builder.module.get_unique_name("one_thread"))
+        one.linkage = "internal"
+        inside = ir.IRBuilder(one.append_basic_block())
+        shared = cgutils.alloca_once_value(builder, cgutils.pack_struct(builder, [given, number(0)]))
+        pair = inside.bitcast(one.args[0], shared.type)
+        here = [launch.type(0), launch.type(1), inside.load(cgutils.gep_inbounds(inside, pair, 0, 0))]
+        status, _ = context.call_conv.call_function(inside, builder.function, types.none, signature.args, here)
+        failed = inside.zext(status.is_error, number)
+        inside.atomic_rmw("or", cgutils.gep_inbounds(inside, pair, 0, 1), failed, "monotonic")
+        inside.ret_void()
+        parallel = ir.FunctionType(void, [task.as_pointer(), anything, number, number]).as_pointer()
+        address, width = builder.bitcast(shared, anything), builder.trunc(threads, number)
+        builder.call(builder.inttoptr(launch, parallel), [one, address, width, number(0)])
+        failed = builder.load(cgutils.gep_inbounds(builder, shared, 0, 1))
+        with cgutils.if_unlikely(builder, builder.icmp_unsigned("!=", failed, number(0))):
+            context.call_conv.return_user_exc(builder, RuntimeError, ("a thread could not finish its part",))
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64, job), codegen

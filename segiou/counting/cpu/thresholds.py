@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segiou.counting.cpu.driver import PART, locate, start_of
 from segiou.counting.cpu.histogram import flush, tally
 from segiou.counting.cpu.label_rows import bring, matches
-from segiou.counting.cpu.native import compiled, fetch_add, part, pointer
+from segiou.counting.cpu.native import compiled, fetch_add, part, pointer, team
 
 CELLS = 16  # for each bound
 MOST_CELLS = 8192
@@ -80,12 +80,17 @@ def _columns(values, start, stride, bounds, allowed, cells, columns):
 
 
 @compiled
-def count_above(source, target, axes, strides, label_strides, cut, outside, room, scratch, work, counts, errors):
+def count_above(launch, threads, job):
     """Count pixels by target (0, 1, neither) and by how many bounds their score is above.
 
-    ``source`` is ``(bounds, allowed, address, span)``, the span in scores; the rest is as in ``driver``.
+    ``source`` is ``(bounds, allowed, address, span)``, the span in scores; the rest is as for ``driver.count``.
     """
-    bounds, allowed, memory, span = source
+    if launch:
+        team(launch, threads, job)
+        return
+    room, source, target, axes, strides, label_strides, cut, outside, memory, work, counts, errors = job
+    scratch = memory[fetch_add(work, 2, 1)]
+    bounds, allowed, scores, span = source
     width = bounds[0].size + 1
     scratch[:room] = 0
     histogram, offset = (scratch[:room], 3 * width if room > 3 * width else 0) if room else (counts, 0)
@@ -93,7 +98,7 @@ def count_above(source, target, axes, strides, label_strides, cut, outside, room
     keys, cells = carray(pointer(area, np.uint32(0)), PART), carray(pointer(area + 4 * PART, np.int32(0)), PART)
     rows = carray(pointer(area + 8 * PART, np.uint16(0)), PART)
     columns = carray(pointer(area + 10 * PART, np.uint16(0)), PART)
-    values = carray(pointer(memory, allowed[0]), span)
+    values = carray(pointer(scores, allowed[0]), span)
     address, kind = target
     total = cut[0] * axes[0] * axes[1] * axes[2]
     turn = fetch_add(work, 0, work[1])
