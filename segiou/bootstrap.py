@@ -96,7 +96,7 @@ class Bootstrapped(OfImages):
     def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
         """Add the states of another; not where both counted images without ids, for their draws would coincide."""
         states = incoming_state.metric_state if isinstance(incoming_state, Metric) else incoming_state
-        if "images" in states and int(self.images[1]) and int(states["images"][1]):
+        if isinstance(states, dict) and "images" in states and int(self.images[1]) and int(states["images"][1]):
             raise ValueError(
                 "merge_state: both metrics counted images without ids, and would draw the same ones together: pass ids"
             )

@@ -240,6 +240,8 @@ def test_images_without_ids_are_not_merged():
     named.update(*images(4, seed=1), ids=["a", "b", "c", "d"])
     a.merge_state(named)
     assert a.images.tolist() == [8, 4]
+    with pytest.raises(ValueError, match="^Expected incoming state to be a dict or an instance of Metric"):
+        a.merge_state(None)
 
 
 def test_one_image_has_no_interval():
