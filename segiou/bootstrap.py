@@ -14,7 +14,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities import rank_zero_warn
 
 from segiou.compiling import uncompiled
-from segiou.counting.rules import integers, number_in
+from segiou.counting.rules import integer, number_in
 from segiou.images import Ids, OfImages, areas_from, checked_ids
 from segiou.metric import ConfusionMatrixMetric
 from segiou.resampling import key_of, poisson_weights
@@ -57,8 +57,8 @@ class Bootstrapped(OfImages):
     ) -> None:
         super().__init__(metric, **kwargs)
         self.level = number_in("level", level, "a probability between 0.5 and 0.999", 0.5, 0.999)
-        (self.replicates,) = integers("replicates", replicates) or (0,)
-        (self.seed,) = integers("seed", seed) or (0,)
+        self.replicates = integer("replicates", replicates)
+        self.seed = integer("seed", seed)
         if self.replicates < 100:
             raise ValueError(f"replicates must be at least 100, got {replicates!r}")
         self._sums_name = f"replicates_{self.replicates}_seed{self.seed}_{self.identity}".replace("-", "m")

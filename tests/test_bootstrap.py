@@ -273,7 +273,9 @@ def test_bad_input_changes_nothing():
         ),
         (lambda: ConfidenceInterval(MeanIoU(3), level=95), "level must be a probability between 0.5 and 0.999, got 95"),
         (lambda: ConfidenceInterval(MeanIoU(3), replicates=10), "replicates must be at least 100, got 10"),
-        (lambda: ConfidenceInterval(MeanIoU(3), seed="x"), "seed must be an int"),
+        (lambda: ConfidenceInterval(MeanIoU(3), seed="x"), "seed must be an int, got 'x'"),
+        (lambda: ConfidenceInterval(MeanIoU(3), seed=[1, 2]), "seed must be an int, got [1, 2]"),
+        (lambda: ConfidenceInterval(MeanIoU(3), replicates=1e3), "replicates must be an int, got 1000.0"),
     ],
 )
 def test_messages(make, message):

@@ -226,6 +226,7 @@ def test_bad_input_changes_nothing():
             lambda: ImagewiseIoU(4).images(),
             "images() is for ImagewiseIoU(..., keep_images=True), which keeps every image",
         ),
+        (lambda: ImagewiseIoU(4, keep_images="no"), "keep_images must be True or False, got 'no'"),
     ],
 )
 def test_messages(make, message):
