@@ -282,7 +282,8 @@ class PairedComparison(Bootstrapped):
         sides = torch.minimum((drawn <= 0).sum(0), (drawn >= 0).sum(0))
         p_value = (2 * (sides + 1) / (found + 1)).clamp(max=1)
         p_value = p_value.masked_fill(difference[0].isnan() | (not spread), torch.nan)
-        return Comparison(*(self.interval(values, spread) for values in (a, b, difference)), p_value)
+        of_a, of_b, between = (self.interval(values, spread) for values in (a, b, difference))
+        return Comparison(of_a, of_b, between, p_value)
 
 
 def _differences(found: Any) -> Any:

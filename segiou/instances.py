@@ -113,7 +113,8 @@ class InstanceIoU(ScoreMetric):
         maps = [tensor("instances", part) for part in (instances if several else [instances])]
         found = list(batches(preds, target, self.rules))
         wanted = [batch.target.shape[1:] if several else batch.target.shape for batch in found]
-        if [part.shape for part in maps] != wanted or any(part.is_floating_point() or part.is_complex() for part in maps):
+        whole = all(not part.is_floating_point() and not part.is_complex() for part in maps)
+        if [part.shape for part in maps] != wanted or not whole:
             raise ValueError(
                 f"instances must be integers of the shape of target, {[tuple(shape) for shape in wanted]}, got "
                 f"{[(tuple(part.shape), str(part.dtype)) for part in maps]}"
