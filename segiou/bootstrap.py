@@ -14,7 +14,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities import rank_zero_warn
 
 from segiou.compiling import uncompiled
-from segiou.counting.rules import integers, number_in
+from segiou.counting.rules import integer, number_in
 from segiou.images import Ids, OfImages, areas_from, checked_ids
 from segiou.metric import ConfusionMatrixMetric
 from segiou.resampling import key_of, poisson_weights
@@ -57,8 +57,8 @@ class Bootstrapped(OfImages):
     ) -> None:
         super().__init__(metric, **kwargs)
         self.level = number_in("level", level, "a probability between 0.5 and 0.999", 0.5, 0.999)
-        (self.replicates,) = integers("replicates", replicates) or (0,)
-        (self.seed,) = integers("seed", seed) or (0,)
+        self.replicates = integer("replicates", replicates)
+        self.seed = integer("seed", seed)
         if self.replicates < 100:
             raise ValueError(f"replicates must be at least 100, got {replicates!r}")
         self._sums_name = f"replicates_{self.replicates}_seed{self.seed}_{self.identity}".replace("-", "m")
@@ -96,7 +96,7 @@ class Bootstrapped(OfImages):
     def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
         """Add the states of another; not where both counted images without ids, for their draws would coincide."""
         states = incoming_state.metric_state if isinstance(incoming_state, Metric) else incoming_state
-        if "images" in states and int(self.images[1]) and int(states["images"][1]):
+        if isinstance(states, dict) and "images" in states and int(self.images[1]) and int(states["images"][1]):
             raise ValueError(
                 "merge_state: both metrics counted images without ids, and would draw the same ones together: pass ids"
             )
@@ -282,8 +282,8 @@ class PairedComparison(Bootstrapped):
         sides = torch.minimum((drawn <= 0).sum(0), (drawn >= 0).sum(0))
         p_value = (2 * (sides + 1) / (found + 1)).clamp(max=1)
         p_value = p_value.masked_fill(difference[0].isnan() | (not spread), torch.nan)
-        of_a, of_b, of_both = (self.interval(values, spread) for values in (a, b, difference))
-        return Comparison(of_a, of_b, of_both, p_value)
+        of_a, of_b, between = (self.interval(values, spread) for values in (a, b, difference))
+        return Comparison(of_a, of_b, between, p_value)
 
 
 def _differences(found: Any) -> Any:

@@ -52,7 +52,9 @@ class OfImages(SummedStates):
                 f"got {type(metric).__name__}"
             )
         super().__init__(**kwargs)
-        self._metric = (metric,)  # in a tuple, so that its states are none of this one's
+        own = metric.clone()  # the user may go on counting with the one that was given
+        own.reset()
+        self._metric = (own,)  # in a tuple, so that its states are none of this one's
         self.add_state("errors", torch.zeros(metric.errors.shape, dtype=torch.int64), "sum")
 
     @property

@@ -14,7 +14,7 @@ from torchmetrics.utilities import rank_zero_warn
 from segiou.averaging import AbsentIf
 from segiou.classes import NumClasses
 from segiou.compiling import uncompiled
-from segiou.counting.rules import number_in
+from segiou.counting.rules import flag, number_in
 from segiou.images import Ids, OfImages, areas_from, decoded, encoded, own_arguments
 from segiou.metric import ScoreMetric
 from segiou.metrics import Dice, MeanIoU
@@ -91,7 +91,7 @@ class Imagewise(OfImages):
             raise ValueError(f'over="classes" takes the mean of the scores of classes, which {metric} does not have')
         self.over = over
         self.worst = worst if worst is None else number_in("worst", worst, "a percentage between 0 and 100", 0, 100)
-        self.keep_images = keep_images or worst is not None
+        self.keep_images = flag("keep_images", keep_images) or worst is not None
         self._single = metric.score.of_matrix or (over == "images" and metric.averaging.average != "none")
         if self.keep_images:
             self._areas_name = f"areas_{self.identity}"

@@ -13,7 +13,7 @@ from segiou.classes import NumClasses
 from segiou.compiling import uncompiled
 from segiou.counting.inputs import batches, tensor, unwrapped
 from segiou.counting.predicted import predicted
-from segiou.counting.rules import integers
+from segiou.counting.rules import integer
 from segiou.formulas import Areas
 from segiou.labels import LabelSet
 from segiou.labels.checks import sizes_of
@@ -73,7 +73,7 @@ class InstanceIoU(ScoreMetric):
         if len(every) != len(set(every)):
             raise ValueError("InstanceIoU needs groups that hold each class at most once")
         self.sizes = _sizes(num_classes, sizes, self.class_names)
-        (self.first_id,) = integers("first_id", first_id) or (1,)
+        self.first_id = integer("first_id", first_id)
         settings = repr((self.first_id, self.classes.members))
         self._instances_name = f"instances_{hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()}"
         shape = (3, self.rules.num_classes)
@@ -113,9 +113,8 @@ class InstanceIoU(ScoreMetric):
         maps = [tensor("instances", part) for part in (instances if several else [instances])]
         found = list(batches(preds, target, self.rules))
         wanted = [batch.target.shape[1:] if several else batch.target.shape for batch in found]
-        if [part.shape for part in maps] != wanted or any(
-            part.is_floating_point() or part.is_complex() for part in maps
-        ):
+        whole = all(not part.is_floating_point() and not part.is_complex() for part in maps)
+        if [part.shape for part in maps] != wanted or not whole:
             raise ValueError(
                 f"instances must be integers of the shape of target, {[tuple(shape) for shape in wanted]}, got "
                 f"{[(tuple(part.shape), str(part.dtype)) for part in maps]}"

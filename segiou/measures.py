@@ -114,12 +114,14 @@ class Measures:
     def _require_different_names(self) -> None:
         probe = self.fresh(self.counts.device)
         seen = {score.key for score in OWN}
+        published = {f"{column}/{name}" for column in ("IoU", "Dice") for name in self.counts.classes.scored}
         for name, metric in probe.metrics:
             metric._to_sync = False
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # nothing was counted yet
                 keys = probe._values(name, metric)
-            again = sorted(seen & keys.keys())
+            taken = seen if self._scores_the_same(metric) else seen | published
+            again = sorted(taken & keys.keys())
             if again:
                 raise ValueError(
                     f"{again[0]!r} would be logged twice, the second time by {metric!r}: name the metrics, "

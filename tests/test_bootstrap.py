@@ -240,6 +240,8 @@ def test_images_without_ids_are_not_merged():
     named.update(*images(4, seed=1), ids=["a", "b", "c", "d"])
     a.merge_state(named)
     assert a.images.tolist() == [8, 4]
+    with pytest.raises(ValueError, match="^Expected incoming state to be a dict or an instance of Metric"):
+        a.merge_state(None)
 
 
 def test_one_image_has_no_interval():
@@ -271,7 +273,9 @@ def test_bad_input_changes_nothing():
         ),
         (lambda: ConfidenceInterval(MeanIoU(3), level=95), "level must be a probability between 0.5 and 0.999, got 95"),
         (lambda: ConfidenceInterval(MeanIoU(3), replicates=10), "replicates must be at least 100, got 10"),
-        (lambda: ConfidenceInterval(MeanIoU(3), seed="x"), "seed must be an int"),
+        (lambda: ConfidenceInterval(MeanIoU(3), seed="x"), "seed must be an int, got 'x'"),
+        (lambda: ConfidenceInterval(MeanIoU(3), seed=[1, 2]), "seed must be an int, got [1, 2]"),
+        (lambda: ConfidenceInterval(MeanIoU(3), replicates=1e3), "replicates must be an int, got 1000.0"),
     ],
 )
 def test_messages(make, message):

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segiou import Imagewise, ImagewiseDice, ImagewiseIoU, MeanIoU, PixelAccuracy, Precision
+from segiou import ConfidenceInterval, Imagewise, ImagewiseDice, ImagewiseIoU, MeanIoU, PixelAccuracy, Precision
 from tests import oracle
 
 
@@ -226,6 +226,7 @@ def test_bad_input_changes_nothing():
             lambda: ImagewiseIoU(4).images(),
             "images() is for ImagewiseIoU(..., keep_images=True), which keeps every image",
         ),
+        (lambda: ImagewiseIoU(4, keep_images="no"), "keep_images must be True or False, got 'no'"),
     ],
 )
 def test_messages(make, message):
@@ -271,6 +272,19 @@ def test_rows_are_merged_behind_those_that_are_there():
             kept = merged.images()
         assert kept.ids == ["a", "b", "c"]
         assert kept.values[:2].tolist() == a.images().values.tolist()
+
+
+def test_the_metric_that_is_given_stays_the_users():
+    preds, target = images(4)
+    given = MeanIoU(4, ignore_index=255)
+    given.update(preds, target)
+    before = given.confmat.clone()
+    for metric in (Imagewise(given), ConfidenceInterval(given, replicates=100)):
+        metric.update(preds, target)
+        metric.reset()
+        assert torch.equal(given.confmat, before)
+        assert given.update_count == 1
+        assert not metric.metric.confmat.any()
 
 
 def test_nothing_at_all_is_nan():

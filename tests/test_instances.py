@@ -130,7 +130,7 @@ def test_bad_input_changes_nothing():
     ("make", "message"),
     [
         (lambda: InstanceIoU(task="binary"), "InstanceIoU is of task=\"multiclass\", got task='binary'"),
-        (lambda: InstanceIoU(3, first_id=1.5), "first_id must be an int, several ints or None, got 1.5"),
+        (lambda: InstanceIoU(3, first_id=1.5), "first_id must be an int, got 1.5"),
         (lambda: InstanceIoU(3, sizes={0: -1}), "sizes must hold positive numbers of pixels, got -1"),
         (
             lambda: InstanceIoU(3, sizes={"car": 5}),

@@ -153,6 +153,10 @@ def test_a_metric_that_misses_its_input_says_where_it_is_to_come_from():
     ("metrics", "message"),
     [
         ([Dice(CLASSES, average="micro")], "'Dice' would be logged twice, the second time by Dice("),
+        (
+            {"IoU": MeanIoU(CLASSES, average="none", absent=0.0)},
+            "'IoU/0' would be logged twice, the second time by MeanIoU(",
+        ),
         ([MeanAccuracy(CLASSES), MeanAccuracy(CLASSES)], "'MeanAccuracy' would be logged twice"),
         ([PairedComparison(MeanIoU(CLASSES))], "metrics must be segiou's, updated with preds and target, got Paired"),
         (MeanIoU(CLASSES), "metrics must be a list of metrics, or a dict that names them, got MeanIoU("),
@@ -174,6 +178,11 @@ def test_the_curves_of_a_sweep_are_not_taken_for_scores_of_classes(task):
     sweep = metric(torch.tensor([[0.4, 0.6]]), torch.tensor([[0, 1]]))
     found = scalars(sweep, "sweep", metric.class_names)
     assert {name.split("/")[1] for name in found} == {"best_threshold", "best"}
+
+
+def test_the_scores_of_classes_that_the_loggers_get_may_be_logged_too():
+    values, _ = logged([SegmentationMetrics(**ARGUMENTS, per_class=True)])
+    assert {f"val/IoU/{c}" for c in range(CLASSES)} <= values.keys()
 
 
 def test_values_become_scalars_by_name():

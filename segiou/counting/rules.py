@@ -181,6 +181,15 @@ def integers(name: str, value: Any) -> tuple[int, ...]:
         raise TypeError(f"{name} must be an int, several ints or None, got {value!r}") from None
 
 
+def integer(name: str, value: Any) -> int:
+    """One integer. Raises a TypeError that names the argument."""
+    try:
+        (number,) = integers(name, value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an int, got {value!r}") from None
+    return number
+
+
 def number_in(name: str, value: Any, what: str, low: float, high: float) -> float:
     """A real number within bounds, as a float. Raises a ValueError that says what it must be."""
     if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
