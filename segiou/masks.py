@@ -126,7 +126,7 @@ def _nifti(path: Path) -> Array:
         raise MaskError(path, "NIfTI needs nibabel: pip install nibabel")
     import nibabel
 
-    volume = nibabel.load(path)
+    volume: Any = nibabel.load(path)
     _require_size(path, volume.shape)
     values = np.asanyarray(volume.dataobj)
     if values.dtype.kind == "f" and (values == np.rint(values)).all() and (abs(values) < 2**31).all():

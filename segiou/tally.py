@@ -13,6 +13,7 @@ from segiou.coding import Coding
 from segiou.counting import Counted
 from segiou.imagewise import ImageScores, Imagewise
 from segiou.metrics import MeanIoU, SegmentationMetrics
+from segiou.report.data import interval_rule
 
 TOGETHER = 16  # images that are added at once
 
@@ -74,7 +75,7 @@ class Result(NamedTuple):
     """The scores of one model.
 
     ``metric``: says how is scored. ``counts``: int64 ``(C + 1, C + 1)``. ``scores``: float32 scalars by name, of
-    classes as "IoU/<name>". ``intervals``: likewise, where drawn. ``images``: sorted by name. ``image_metric``: what
+    classes as "IoU/<name>". ``intervals``: likewise, where drawn, and ``interval_rule``, how. ``images``: sorted by name. ``image_metric``: what
     scored them. ``boundary``: of each class and their mean, where measured.
     """
 
@@ -82,6 +83,7 @@ class Result(NamedTuple):
     counts: Tensor
     scores: dict[str, Tensor]
     intervals: dict[str, Interval]
+    interval_rule: str | None
     images: ImageScores
     image_metric: MeanIoU
     boundary: tuple[Tensor, Tensor] | None
@@ -120,12 +122,13 @@ class ModelTally:
         order = sorted(range(len(ids)), key=lambda place: str(ids[place]))
         images = ImageScores([ids[place] for place in order], values[order], per_class[order])
         scores = self.scores.compute() | {metric.key: metric.compute() for metric in (self.images, self.classes)}
-        intervals = {} if self.interval is None else self.interval.compute()
+        drawn: dict[str, Interval] = {} if self.interval is None else self.interval.compute()
+        rule = None if self.interval is None else interval_rule(self.interval)
         boundary = None
         if self.boundary is not None:
             areas = self.boundary.areas(self.boundary.counts)
             boundary = self.boundary.score.per_class(areas, self.boundary.averaging), self.boundary.compute()
-        return Result(self.scores, self.scores.confmat.clone(), scores, intervals, images, self.iou, boundary)
+        return Result(self.scores, self.scores.confmat.clone(), scores, drawn, rule, images, self.iou, boundary)
 
 
 class Tally:

@@ -26,22 +26,22 @@ def report_of(
     (result,) = outcome.results
     files = {item.name: item for item in items}
     shown = [(files[str(name)], value) for name, value in result.images.worst(worst)]
-    labels, drawn = scoring.of_label.colours, bool(result.intervals)
+    labels = scoring.of_label.colours
     means = {name: value for name, value in result.scores.items() if name in ("mIoU_I", "mIoU_C")}
     if result.boundary is not None:
         means["BoundaryIoU"] = result.boundary[1]
     stopped = ["PARTIAL: interrupted, and only the images up to then are scored"] * outcome.partial
-    rule = f"95 % percentile bootstrap over {len(result.images.ids):,} images, 1,000 replicates, seed 0"
+    rule = {} if result.interval_rule is None else {"Intervals": result.interval_rule}
     report = Report.of(
         SegmentationMetrics(**scoring.arguments, validate_args=False),
         result.counts,
-        confidence=result.intervals if drawn else None,
+        confidence=result.intervals,
         scores=means,
         images=result.images,
         image_metric=result.image_metric,
         worst=[found for item, value in shown if (found := _worst_image(item, value, scoring)) is not None],
         palette=None if labels is None else labels.palette,
-        facts={**facts, "Images": f"{len(result.images.ids):,} scored", **({"Intervals": rule} if drawn else {})},
+        facts={**facts, "Images": f"{len(result.images.ids):,} scored", **rule},
         notes=[*stopped, *(f"{name}: {reason}" for name, reason in outcome.failures)],
     )
     if result.boundary is None:

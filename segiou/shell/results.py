@@ -43,6 +43,7 @@ def model_json(result: Result) -> Row:
     bounds = {name: {"low": _plain(i.low), "high": _plain(i.high)} for name, i in result.intervals.items()}
     return {
         "scores": headline(result),
+        "interval_rule": result.interval_rule,
         "intervals": {name: each for name, each in bounds.items() if "/" not in name},
         "classes": class_rows(result),
         "confusion": result.counts.tolist(),
