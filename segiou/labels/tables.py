@@ -74,12 +74,15 @@ def look_up(
         ValueError: values that the table does not have, where ``otherwise`` is None.
     """
     low, high = min(table) - 1, max(table) + 1  # one more on either side stands for all beyond
-    keys = torch.tensor(list(table), device=values.device) - low
+    whole = values.dtype == torch.uint8  # then each value has a row, and none is beyond
+    if whole:
+        low, high, table = 0, 255, {value: result for value, result in table.items() if 0 <= value < 256}
+    keys = torch.tensor(list(table), dtype=torch.int64, device=values.device) - low
     known = torch.zeros(high - low + 1, dtype=torch.bool, device=values.device)
     known[keys] = True
     results = torch.full(known.shape, otherwise or 0, dtype=dtype, device=values.device)
     results[keys] = torch.tensor(list(table.values()), dtype=dtype, device=values.device)
-    places = (_signed(values).clamp(low, high) - low).int().flatten()
+    places = (values.int() if whole else (_signed(values).clamp(low, high) - low).int()).flatten()
     if otherwise is None:
         found = known.index_select(0, places)
         if not found.all():
