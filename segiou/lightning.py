@@ -7,6 +7,7 @@ are different classes: the monitor inherits from that of every one that is insta
 import importlib
 import importlib.util
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any, get_args
 
 from torch import Tensor
@@ -19,6 +20,7 @@ from segiou.metric import ConfusionMatrixMetric
 from segiou.metrics import Dice, MeanIoU
 from segiou.padding import RealSamples
 from segiou.publishing import Result, publish, table
+from segiou.reporting import TestReport
 from segiou.state import SummedStates
 from segiou.steps import STEPS, Outputs, Stage, returned
 
@@ -46,6 +48,7 @@ class _Monitor:
         prog_bar: bool = True,
         drop_padding: bool = True,
         metrics: Sequence[SummedStates] | Mapping[str, SummedStates] = (),
+        report: str | PathLike[str] | None = None,
         **kwargs: Any,
     ) -> None:
         chosen = (stages,) if isinstance(stages, str) else tuple(stages)
@@ -55,6 +58,10 @@ class _Monitor:
             raise TypeError(f"outputs must be a function of (outputs, batch), got {outputs!r}")
         if figure and not importlib.util.find_spec("matplotlib"):
             raise ModuleNotFoundError('figure=True needs matplotlib: pip install "segiou[plot]"')
+        if report is not None and "test" not in chosen:
+            raise ValueError(f"report={str(report)!r} is written after test, which stages={chosen} leave out")
+        if report is not None and not importlib.util.find_spec("jinja2"):
+            raise ModuleNotFoundError('report needs Jinja2: pip install "segiou[report]"')
         if kwargs.get("average") == "none":
             raise ValueError(
                 'average="none" gives no single value to log: leave it out, the loggers get scores per class'
@@ -65,7 +72,9 @@ class _Monitor:
         self.figure = figure if figure is not None else importlib.util.find_spec("matplotlib") is not None
         self.prog_bar = prog_bar
         self.drop_padding = drop_padding
-        counts = ConfusionMatrixMetric(num_classes, ignore_index=ignore_index, class_names=class_names, **kwargs)
+        kwargs = {"ignore_index": ignore_index, "class_names": class_names, **kwargs}
+        self._report = None if report is None else TestReport(report, num_classes, **kwargs)
+        counts = ConfusionMatrixMetric(num_classes, **kwargs)
         self._empty = Measures.of(counts, metrics)  # raises on bad arguments now, and is copied for each epoch
         self._counting: dict[str, list[Measures]] = {}
         self._real: dict[str, RealSamples] = {}
@@ -75,7 +84,9 @@ class _Monitor:
     # ---- hooks
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Forget what an earlier run that failed has left."""
+        """Forget what an earlier run that failed has left; raise now where the report could not be written later."""
+        if self._report and trainer.is_global_zero:
+            self._report.require_writable()
         self._counting.clear()
         self._results.clear()
 
@@ -126,7 +137,11 @@ class _Monitor:
             text = table(result)
             if text:
                 pl_module.print(text)
+        results = self._results.get("test", [])
         self._publish("test", trainer)
+        if self._report and trainer.is_global_zero:
+            for result in results:
+                self._report.write(result, trainer, pl_module)
 
     # ---- what they do
 
@@ -137,6 +152,8 @@ class _Monitor:
         loaders, sequential = _loaders(stage, trainer)
         copies = len(loaders) if sequential and stage != "train" else 1
         self._counting[stage] = [self._empty.fresh(pl_module.device) for _ in range(copies)]
+        if stage == "test" and self._report:
+            self._report.start(copies, pl_module.device)
         # a resumed epoch numbers its batches on, while the loader may start anew
         self._real[stage] = RealSamples(stage, loaders, sequential and not resumed)
 
@@ -146,13 +163,17 @@ class _Monitor:
         if isinstance(outputs, Mapping) and not outputs:
             return  # the step skipped this batch
         measures = self._counting[stage][loader]
-        preds, target, more = returned(stage, outputs, batch, self.outputs, measures.needed)
+        report = self._report if stage == "test" else None
+        needed = ({"ids": False} if report else {}) | measures.needed
+        preds, target, more = returned(stage, outputs, batch, self.outputs, needed)
         if self.drop_padding:
             cut = self._real[stage].kept(unwrapped(preds), target, batch_idx, loader)
             if cut is not None:
                 preds, target = unwrapped(preds)[:cut], target[:cut]
                 more = {name: None if part is None else part[:cut] for name, part in more.items()}
         measures.update(preds, target, more)
+        if report:
+            report.update(loader, preds, target, more.get("ids"))
 
     def _log(self, stage: Stage, trainer: Any, pl_module: Any) -> None:
         """Log the values of each loader, equal on every rank."""
@@ -166,10 +187,11 @@ class _Monitor:
         with synced(loaders):
             for index, measures in enumerate(loaders):
                 suffix = f"/dataloader_idx_{index}" if len(loaders) > 1 else ""
-                self._log_loader(stage, suffix, measures, pl_module, seen)
+                shown = self._report.shown(index, measures) if self._report and stage == "test" else None
+                self._log_loader(stage, suffix, measures, pl_module, seen, shown)
 
     def _log_loader(
-        self, stage: Stage, suffix: str, measures: Measures, pl_module: Any, seen: Mapping[str, Tensor]
+        self, stage: Stage, suffix: str, measures: Measures, pl_module: Any, seen: Mapping[str, Tensor], shown: Any
     ) -> None:
         counts = measures.counts
         counts.check(counts.errors)
@@ -180,7 +202,7 @@ class _Monitor:
                 UserWarning,
             )
         own, other = measures.own_values(), measures.other_values()
-        self._results[stage].append(Result(stage, suffix, counts.confmat.clone(), counts, other))
+        self._results[stage].append(Result(stage, suffix, counts.confmat.clone(), counts, other, shown))
         for name, value in (own | other).items():
             key = f"{stage}/{name}{suffix}"
             self._warn_of_twin(key, seen)
@@ -253,6 +275,8 @@ class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the
         metrics: more of segiou's metrics, logged by the same rules as ``<stage>/<name>``: a list, or a dict that
             names them. What their ``update`` takes beside preds and target, such as ``ids``, is returned by the
             step under that name, or by ``outputs`` as ``(preds, target, {name: value})``.
+        report: the path of an HTML page that is written after test; of several loaders each has its own. With
+            ``ids`` beside preds and target images are shown by them. Test then waits for the device at each batch.
         drop_padding: leave out the samples that a DistributedSampler repeats to give every rank as many.
         kwargs: the other arguments of ``ConfusionMatrixMetric``: ``task``, ``absent``, ``exclude``, ...
 
@@ -260,7 +284,8 @@ class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the
         ValueError: unknown stages, and what ``ConfusionMatrixMetric`` raises; while running, a step that
             returns no ``preds`` and ``target``, or input that does not fit.
         TypeError: ``outputs`` that is no function.
-        ModuleNotFoundError: ``figure=True`` without matplotlib.
+        ModuleNotFoundError: ``figure=True`` without matplotlib, ``report`` without Jinja2.
+        OSError: ``report`` in a folder that does not exist, at the start of a run.
 
     >>> from segiou.lightning import SegmentationMonitor
     >>> monitor = SegmentationMonitor(num_classes=21, ignore_index=255, stages=["val", "test"])

@@ -4,7 +4,7 @@ import inspect
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from segiou.state import SummedStates
 from segiou.sweep import Sweep
 from segiou.together import synced_together
 
+OneKind = TypeVar("OneKind", bound=SummedStates)
 OWN = (MeanIoU.score, Dice.score)
 
 
@@ -81,6 +82,10 @@ class Measures:
     def other_values(self) -> dict[str, Tensor]:
         """The values of the metrics, each a scalar, by the names in the log; not again what the monitor logs itself."""
         return dict(item for name, metric in self.metrics for item in self._values(name, metric).items())
+
+    def alike(self, kind: type[OneKind]) -> list[OneKind]:
+        """The metrics of one kind that score by the same rules as the counts."""
+        return [metric for _, metric in self.metrics if isinstance(metric, kind) and self._scores_the_same(metric)]
 
     def _values(self, name: str, metric: SummedStates) -> dict[str, Tensor]:
         if self._shares_counts(metric):

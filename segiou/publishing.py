@@ -26,7 +26,7 @@ COLUMNS: dict[str, Score] = {
 class Result:
     """The counts of one epoch and one loader, over all processes, and the metric that says how to score them.
 
-    ``other`` holds the values of the metrics beside, by name.
+    ``other`` holds the values of the metrics beside, by name; ``shown`` what a report shows of single images.
     """
 
     stage: str
@@ -34,6 +34,7 @@ class Result:
     counts: Tensor
     metric: ConfusionMatrixMetric
     other: Mapping[str, Tensor] = field(default_factory=dict)
+    shown: Mapping[str, Any] | None = None
 
     @property
     def areas(self) -> Areas:

@@ -4,8 +4,10 @@ Each takes the options of a trainer, and returns what its process has logged. ``
 runs them on two processes, ``test_lightning_ddp.py`` on one.
 """
 
+import re
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +16,7 @@ from torch.utils.data import IterableDataset, Subset
 
 from segiou import ConfidenceInterval, ImagewiseIoU, MeanIoU, SegmentationMetrics
 from tests.lightning_cases import CLASSES, IGNORED, Tiny, loader, logged, monitor, samples, trainer
+from tests.report_cases import Page
 
 
 def _validated(loaders: Any, *callbacks: Any, module: Any = None, **options: Any) -> dict[str, float]:
@@ -66,6 +69,45 @@ def tested(**options: Any) -> dict[str, float]:
     runner = trainer(monitor(), **options)
     runner.test(Tiny(), loader(7), verbose=False)
     return logged(runner)
+
+
+class Summed(Tiny):
+    """Gives each tested sample an id, the sum of its pixels."""
+
+    def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
+        outputs = super().test_step(batch, batch_idx, dataloader_idx)
+        return {**outputs, "ids": [f"{float(image.sum()):.4f}" for image in batch[0]]}
+
+
+def reported(**options: Any) -> dict[str, float]:
+    """Two pages, of odd data sets; the images that they show are in what is logged."""
+    drawn = ConfidenceInterval(MeanIoU(CLASSES, ignore_index=IGNORED), replicates=100)
+    with tempfile.TemporaryDirectory() as folder:
+        runner = trainer(monitor(report=Path(folder) / "report.html", metrics=[drawn]), **options)
+        runner.test(Summed(), [loader(17, batch_size=2), loader(5)], verbose=False)
+        pages = sorted(Path(folder).iterdir())
+        assert len(pages) == (2 if runner.is_global_zero else 0)
+        shown = {
+            f"{page.name}/{place}": float(name) for page in pages for place, (name, _) in enumerate(_worst_images(page))
+        }
+        return {**logged(runner), **runner.strategy.broadcast(shown)}
+
+
+def reported_without_ids(**options: Any) -> dict[str, float]:
+    """Images without an id have the same name wherever the page shows them."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "report.html"
+        runner = trainer(monitor(report=page), **options)
+        runner.test(Tiny(), loader(7), verbose=False)
+        if runner.is_global_zero:
+            rows = Page(page.read_text()).tables["image-table"][1:]
+            assert [tuple(row[:2]) for row in rows] == _worst_images(page)
+            assert {name for name, _ in _worst_images(page)} == {f"image {place}" for place in range(7)}
+        return logged(runner)
+
+
+def _worst_images(page: Path) -> list[tuple[str, str]]:
+    return re.findall("<figcaption><h3>(.*?)</h3><strong>(.*?)</strong>", page.read_text())
 
 
 class Wrapped(Tiny):
@@ -163,6 +205,8 @@ EQUAL_TO_ONE_PROCESS: dict[str, Callable[..., dict[str, float]]] = {
         two_loaders,
         more_metrics,
         tested,
+        reported,
+        reported_without_ids,
         predictions_in_a_mapping,
         uneven_shards,
         rank_without_batches,

@@ -24,6 +24,7 @@ LAYERS = [
     {
         "segiou.steps",
         "segiou.compiling",
+        "segiou.files",
         "segiou.formulas",
         "segiou.counting.forks",
         "segiou.counting.rules",
@@ -76,6 +77,11 @@ LAYERS = [
     {"segiou.classification"},
     {"segiou.bootstrap", "segiou.imagewise"},
     {"segiou", "segiou.functional", "segiou.measures", "segiou.padding", "segiou.publishing"},
+    {"segiou.report.conventions", "segiou.report.data", "segiou.report.matrix"},
+    {"segiou.report.pictures", "segiou.report.views"},
+    {"segiou.report.page"},
+    {"segiou.report", "segiou.worst"},
+    {"segiou.reporting"},
     {"segiou.lightning", "segiou.transformers"},
 ]
 

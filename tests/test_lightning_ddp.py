@@ -93,6 +93,13 @@ def test_only_rank_0_hands_results_to_the_loggers(ranks):
     assert [rank["trained"]["published"] for rank in ranks] == [["val", "train"], []]
 
 
+def test_a_report_shows_the_worst_images_of_all_processes(ranks):
+    shown = [name for name in ranks[0]["reported"]["logged"] if ".html" in name]
+    assert len(shown) == 12 + 5
+    assert shown[0] == "report_dataloader_idx_0.html/0"
+    assert shown[-1] == "report_dataloader_idx_1.html/4"
+
+
 def test_training_stops_early_and_keeps_the_best(ranks):
     got = ranks[1]["monitored"]["logged"]
     assert got["epochs"] == 2

@@ -1,0 +1,10 @@
+"""One self-contained HTML page that shows a result: open it in any browser, without a network.
+
+The extra ``report`` (Jinja2 and Pillow) writes it. A ``Report`` holds what the page shows, made of segiou's own
+objects; ``write_report`` writes it.
+"""
+
+from segiou.report.data import Report, WorstImage
+from segiou.report.page import render, write_report
+
+__all__ = ["Report", "WorstImage", "render", "write_report"]

@@ -1,0 +1,97 @@
+"""The page: rendered from a report by one template, and written whole or not at all."""
+
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from segiou.files import require_writable, write_whole
+from segiou.report.conventions import absent, averages, conventions
+from segiou.report.data import Report, WorstImage
+from segiou.report.matrix import Confusion, confusions, matrix_of
+from segiou.report.pictures import colours, overlay
+from segiou.report.views import distribution, headlines, means, rows
+
+PAIRS = 12  # of the list of confusions, by pixels and by share
+WORST_PAIRS = 3  # of one image
+
+
+def render(report: Report) -> str:
+    """The page as HTML text, with its style, script and pictures inside.
+
+    Raises:
+        ModuleNotFoundError: Jinja2, or for overlays Pillow, is not installed.
+    """
+    return str(_template().render(_shown(report)))
+
+
+def write_report(report: Report, path: str | PathLike[str]) -> None:
+    """Write the page to a file, whole or not at all.
+
+    Args:
+        report: what it shows.
+        path: of the file, which is replaced; its folder must exist. ``segiou.files.require_writable`` checks it
+            beforehand.
+
+    Raises:
+        OSError: the folder does not exist, or the file cannot be written.
+        ModuleNotFoundError: Jinja2, or for overlays Pillow, is not installed.
+    """
+    target = require_writable(path)
+    # file names may hold bytes that are no UTF-8, which Python keeps as surrogates
+    write_whole(target, render(report).encode("utf-8", "backslashreplace"))
+
+
+def _shown(report: Report) -> dict[str, Any]:
+    """What the template shows, by the names that it has there."""
+    from segiou import __version__
+
+    metric = report.metric
+    palette = list(report.palette or colours(len(metric.class_names)))
+    matrix = matrix_of(metric, report.counts)
+    by_pixels, by_share = (confusions(matrix, PAIRS, by_share) for by_share in (False, True))
+    return {
+        "report": report,
+        "version": __version__,
+        "headlines": headlines(report),
+        "columns": list(report.per_class),
+        "rows": list(rows(report, palette)),
+        "means": means(report),
+        "pairs": sorted({*by_pixels, *by_share}, key=lambda pair: (-pair.pixels, pair)),
+        "matrix": matrix,
+        "heat": {**matrix._asdict(), "counts": matrix.counts.tolist()},
+        "images": None if report.images is None else distribution(report.images, metric.classes.scored),
+        "image_rules": _image_rules(report),
+        "worst": [
+            (image, overlay(image, palette, metric.rules.ignore_index), _confused(image, report))
+            for image in report.worst
+        ],
+        "conventions": [*conventions(metric, report.counts), *report.facts.items()],
+    }
+
+
+def _image_rules(report: Report) -> str:
+    """How single images were scored."""
+    if report.image_metric is None:
+        return ""
+    score, how = report.image_metric.score, report.image_metric.averaging
+    return f"{score.key} of each image alone, {averages(score, how)}; {absent(how)}"
+
+
+def _confused(image: WorstImage, report: Report) -> list[Confusion]:
+    """The classes that are confused most in one image."""
+    prediction, label = (np.asarray(part)[None] for part in (image.prediction, image.label))
+    counts, _ = report.metric.counted(prediction, label)
+    return confusions(matrix_of(report.metric, counts.cpu()), WORST_PAIRS)
+
+
+def _template() -> Any:
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ModuleNotFoundError as missing:
+        raise ModuleNotFoundError('a report needs Jinja2: pip install "segiou[report]"') from missing
+    loader = PackageLoader("segiou", "report")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("template.html.j2")

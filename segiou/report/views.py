@@ -1,0 +1,161 @@
+"""What the template shows, as plain numbers and texts: no markup, and nothing that is drawn yet."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from segiou.bootstrap import Interval
+from segiou.imagewise import ImageScores
+from segiou.metrics import MeanIoU
+from segiou.report.conventions import averages
+from segiou.report.data import Report, Value, headline
+
+BINS = 20
+
+
+class Number(NamedTuple):
+    """A score, and the bounds of its interval where it has one; nan is a score that is 0/0."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a score."""
+        return self.value == self.value
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there is an interval."""
+        return self.low is not None and self.high is not None and self.low == self.low and self.high == self.high
+
+
+class Headline(NamedTuple):
+    """A number at the head of the page, and how it was averaged."""
+
+    name: str
+    number: Number
+    average: str
+
+
+class Row(NamedTuple):
+    """A class, or group, in the table; ``pixels`` are those of the target. ``colour`` is of a class alone."""
+
+    place: int
+    name: str
+    numbers: list[Number]
+    pixels: int
+    share: float
+    left_out: bool
+    colour: tuple[int, int, int] | None
+
+
+class Bin(NamedTuple):
+    """Images whose score is from ``low`` to ``high``; ``height`` is relative to the largest bin."""
+
+    low: float
+    high: float
+    images: int
+    height: float
+
+
+class ImageRow(NamedTuple):
+    """An image in the list of all: its score, and the class that scored lowest."""
+
+    name: str
+    number: Number
+    lowest: str
+    lowest_number: Number
+
+
+class Distribution(NamedTuple):
+    """The scores of single images."""
+
+    summary: Mapping[str, float]
+    scored: int
+    bins: list[Bin]
+    rows: list[ImageRow]
+
+
+def headlines(report: Report) -> list[Headline]:
+    """The numbers at the head of the page."""
+    how = {key: averages(score, averaging) for key, (score, averaging) in headline(report.metric).items()}
+    return [Headline(key, _number(value), how.get(key, "")) for key, value in report.scores.items()]
+
+
+def rows(report: Report, palette: Sequence[tuple[int, int, int]]) -> Iterator[Row]:
+    """The rows of the table of classes."""
+    metric = report.metric
+    target = metric.averaging.scored(metric.areas(report.counts)).target.tolist()
+    counted = report.counts[..., :-1, :].sum((-2, -1)).clamp(min=1).expand(len(target)).tolist()
+    left_out = MeanIoU.score.left_out(metric.averaging)
+    columns = [_numbers(column, report.class_intervals.get(name)) for name, column in report.per_class.items()]
+    for place, name in enumerate(metric.classes.scored):
+        yield Row(
+            place,
+            name,
+            [column[place] for column in columns],
+            target[place],
+            target[place] / counted[place],
+            place in left_out,
+            palette[place] if metric.classes.groups is None and metric.rules.num_labels is None else None,
+        )
+
+
+def means(report: Report) -> list[Number]:
+    """The averages below the columns of the table, nan where a column has none."""
+    keys = {"IoU": MeanIoU.score.key}
+    values = [report.scores.get(keys.get(column, column), torch.tensor(torch.nan)) for column in report.per_class]
+    return [_number(value) for value in values]
+
+
+def distribution(images: ImageScores, names: Sequence[str]) -> Distribution:
+    """The histogram of the scores of images, and a list of all."""
+    values = images.values.detach().cpu().double()
+    known = values[~values.isnan()]
+    edges = torch.linspace(0, 1, BINS + 1).tolist()
+    # the small step keeps 0.3, which float32 has as 0.300000012, in one bin with float64's
+    places = ((known + 1e-7) * BINS).floor().clamp(0, BINS - 1).long()
+    filled = torch.bincount(places, minlength=BINS).tolist()
+    bins = [
+        Bin(low, high, number, number / max(*filled, 1))
+        for low, high, number in zip(edges[:-1], edges[1:], filled, strict=True)
+    ]
+    summary = {}
+    if len(known):
+        quantiles = torch.quantile(known, torch.tensor([0, 0.1, 0.5, 0.9, 1], dtype=known.dtype)).tolist()
+        named = zip(("lowest", "10th percentile", "median", "90th percentile", "highest"), quantiles, strict=True)
+        summary = {"mean": float(known.mean()), **dict(named)}
+    return Distribution(summary, len(known), bins, _image_rows(images, names))
+
+
+def _image_rows(images: ImageScores, names: Sequence[str]) -> list[ImageRow]:
+    of_classes = images.per_class.detach().cpu()
+    found: list[tuple[float, int]] = [(float("nan"), -1)] * len(of_classes)
+    if of_classes.shape[-1] == len(names) > 1:
+        lowest = of_classes.nan_to_num(torch.inf).min(-1)
+        found = list(zip(lowest.values.tolist(), lowest.indices.tolist(), strict=True))
+    rows = []
+    ids = [f"image {place}" if name is None else str(name) for place, name in enumerate(images.ids)]
+    for name, value, (low, place) in zip(ids, images.values.tolist(), found, strict=True):
+        known = place >= 0 and low != float("inf")
+        rows.append(
+            ImageRow(name, Number(value), names[place] if known else "", Number(low if known else float("nan")))
+        )
+    return sorted(rows, key=lambda row: (not row.number.exists, row.number.value if row.number.exists else 0))
+
+
+def _number(value: Value | float) -> Number:
+    if isinstance(value, Interval):
+        return Number(*map(float, value))
+    return Number(float(value))
+
+
+def _numbers(column: Tensor, interval: Interval | None) -> list[Number]:
+    if interval is None:
+        return [Number(value) for value in column.tolist()]
+    bounds: list[Any] = [part.tolist() for part in (interval.low, interval.high)]
+    return [Number(*parts) for parts in zip(column.tolist(), *bounds, strict=True)]
