@@ -10,7 +10,7 @@ import pytest
 import segiou
 
 PACKAGE = Path(segiou.__file__).parent
-HEAVY = ["pytorch_lightning", "lightning", "matplotlib", "numba", "triton", "PIL", "rich", "pandas"]
+HEAVY = ["pytorch_lightning", "lightning", "matplotlib", "numba", "triton", "PIL", "rich", "typer", "pandas", "jinja2"]
 HEAVY += ["transformers", "accelerate"]
 # torchmetrics itself draws with matplotlib and looks for others; what it loads is not ours
 PROBE = """
@@ -83,6 +83,14 @@ LAYERS = [
     {"segiou.report", "segiou.worst"},
     {"segiou.reporting"},
     {"segiou.lightning", "segiou.transformers"},
+    {"segiou.masks", "segiou.processes"},
+    {"segiou.coding", "segiou.folders"},
+    {"segiou.tally"},
+    {"segiou.evaluation", "segiou.shell", "segiou.shell.options"},
+    {"segiou.shell.pages", "segiou.shell.results"},
+    {"segiou.shell.console"},
+    {"segiou.cli"},
+    {"segiou.__main__"},
 ]
 
 
