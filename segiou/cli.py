@@ -210,7 +210,7 @@ def _outcome(pairing: Pairing, scoring: Scoring, workers: int | None, strict: bo
         except MaskError as error:
             raise _stopped(str(error)) from error
     if rank == 0:
-        typer.echo(watch.summary(), err=True)
+        typer.echo(watch.summary() + (f" in each of {world} processes" if world > 1 else ""), err=True)
     return outcome
 
 

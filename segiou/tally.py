@@ -75,8 +75,8 @@ class Result(NamedTuple):
     """The scores of one model.
 
     ``metric``: says how is scored. ``counts``: int64 ``(C + 1, C + 1)``. ``scores``: float32 scalars by name, of
-    classes as "IoU/<name>". ``intervals``: likewise, where drawn, and ``interval_rule``, how. ``images``: sorted by name. ``image_metric``: what
-    scored them. ``boundary``: of each class and their mean, where measured.
+    classes as "IoU/<name>". ``intervals``: likewise, where drawn, and ``interval_rule``, how. ``images``: sorted by
+    name. ``image_metric``: what scored them. ``boundary``: of each class and their mean, where measured.
     """
 
     metric: SegmentationMetrics

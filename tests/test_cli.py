@@ -384,6 +384,12 @@ def test_a_process_of_its_own_and_two_write_the_same_bytes(folders):
     assert two.stdout == alone.stdout
 
 
+def test_the_names_of_presets_are_completed():
+    asked = {"_SEGIOU_COMPLETE": "complete_bash", "COMP_WORDS": "segiou evaluate --labels pascal_c", "COMP_CWORD": "3"}
+    found = subprocess.run([sys.executable, "-m", "segiou"], env=environment() | asked, capture_output=True, text=True)
+    assert found.stdout.split() == ["pascal_context", "pascal_context_60"]
+
+
 def test_without_the_extra_it_says_what_to_install(folders):
     code = "import sys; sys.modules['typer'] = None; from segiou.__main__ import main; main()"
     found = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True)

@@ -13,7 +13,7 @@ from segiou.bootstrap import Comparison
 from segiou.evaluation import Outcome
 from segiou.labels import LabelSet
 from segiou.metrics import MeanIoU
-from segiou.shell.results import Row, class_rows, headline
+from segiou.shell.results import FBETA, Row, class_rows, headline
 from segiou.tally import GivenScores, Result
 
 EVERY = 0.2  # seconds between two looks at the running mIoU
@@ -60,7 +60,12 @@ class Watch:
     def summary(self) -> str:
         """How many items this process has scored, and how fast."""
         seconds = time.perf_counter() - self.begun
-        return f"{self.done:,} images in {seconds:.1f} s, {self.done / seconds:.1f} images/s"
+        return f"{images(self.done)} in {seconds:.1f} s, {self.done / seconds:.1f} images/s"
+
+
+def images(number: int) -> str:
+    """A number of images as text."""
+    return f"{number:,} image{'' if number == 1 else 's'}"
 
 
 def cell(value: float | None, sign: str = "") -> str:
@@ -91,7 +96,7 @@ def show_evaluation(out: Console, outcome: Outcome, worst: int) -> None:
             f"{void:,} of {counted:,} counted pixels are predicted as no class, and are misses{remedy}", soft_wrap=True
         )
     if worst and result.images.ids:
-        out.print(f"\nlowest mIoU of {len(result.images.ids):,} images")
+        out.print(f"\nlowest mIoU of {images(len(result.images.ids))}")
         for name, value in result.images.worst(worst):
             out.print(f"  {cell(value)}  {name}", soft_wrap=True)
 
@@ -107,8 +112,8 @@ def show_comparison(out: Console, outcome: Outcome, most: int) -> None:
     """Both scores and their differences, classes that got better and worse, and images that differ most."""
     table = _table("", *[_right(name) for name in ("A", "B", "B - A", "95 % of B - A", "p")], "")
     differences = outcome.differences
-    whole = [name for name in differences if "/" not in name]
-    classes = sorted(set(differences) - set(whole), key=lambda name: _order(name, differences))
+    whole = [name for name in differences if "/" not in name and name != FBETA]
+    classes = sorted((name for name in differences if "/" in name), key=lambda name: _order(name, differences))
     for name in [*whole, *classes]:
         ends = name == whole[-1]
         table.add_row(name, *_difference_cells(differences[name]), end_section=ends)
@@ -116,7 +121,7 @@ def show_comparison(out: Console, outcome: Outcome, most: int) -> None:
     out.print(table)
     rows = image_differences(outcome)[:most]
     if rows:
-        out.print(f"\nimages whose mIoU differs most, of {len(outcome.results[0].images.ids):,}")
+        out.print(f"\nimages whose mIoU differs most, of {images(len(outcome.results[0].images.ids))}")
         for row in rows:
             shown = f"{cell(row['a'])} to {cell(row['b'])} ({cell(row['b'] - row['a'], '+')})"
             out.print(f"  {shown}  {row['name']}", soft_wrap=True)
@@ -143,8 +148,8 @@ def show_failures(out: Console, outcome: Outcome) -> None:
         if len(failures) > MOST_NAMED:
             out.print(f"  and {len(failures) - MOST_NAMED:,} more (--json FILE names all)")
     if outcome.partial:
-        images = len(outcome.results[0].images.ids)
-        out.print(f"PARTIAL: interrupted after {images:,} images, which alone are scored", style="bold red")
+        scored = images(len(outcome.results[0].images.ids))
+        out.print(f"PARTIAL: interrupted after {scored}, and nothing else is scored", style="bold red")
 
 
 def show_presets(out: Console) -> None:

@@ -13,6 +13,7 @@ from segiou.publishing import COLUMNS
 from segiou.tally import Result
 
 Row = dict[str, Any]
+FBETA = "FBeta"  # with beta 1 it is Dice
 
 
 def class_rows(result: Result) -> list[Row]:
@@ -44,7 +45,7 @@ def model_json(result: Result) -> Row:
     return {
         "scores": headline(result),
         "interval_rule": result.interval_rule,
-        "intervals": {name: each for name, each in bounds.items() if "/" not in name},
+        "intervals": {name: each for name, each in bounds.items() if "/" not in name and name != FBETA},
         "classes": class_rows(result),
         "confusion": result.counts.tolist(),
         "images": [
@@ -74,6 +75,7 @@ def as_json(outcome: Outcome, facts: Mapping[str, Any]) -> bytes:
         found["differences"] = {
             name: {**_bounds(each.difference), "p_value": _plain(each.p_value)}
             for name, each in outcome.differences.items()
+            if name != FBETA
         }
     return (json.dumps(found, indent=1, allow_nan=False) + "\n").encode()
 
@@ -88,7 +90,7 @@ def as_csv(result: Result) -> bytes:
 
 
 def _scores(result: Result) -> dict[str, Tensor]:
-    scores = {name: value for name, value in result.scores.items() if "/" not in name}
+    scores = {name: value for name, value in result.scores.items() if "/" not in name and name != FBETA}
     return scores if result.boundary is None else {**scores, "BoundaryIoU": result.boundary[1]}
 
 
