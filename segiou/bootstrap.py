@@ -66,6 +66,10 @@ class Bootstrapped(OfImages):
         self.add_state(self._sums_name, torch.zeros(shape, dtype=torch.int64), "sum")
         self.add_state("images", torch.zeros(2, dtype=torch.int64), "sum")  # all, and those without an id
 
+    def extra_repr(self) -> str:
+        """The metric, and the arguments."""
+        return f"{super().extra_repr()}, level={self.level}, replicates={self.replicates}, seed={self.seed}"
+
     def summed(self, preds: list[Any], target: Any, ids: Ids | None) -> dict[str, Tensor]:
         """What a batch adds to the states, for the predictions of each model."""
         counted = [self.areas_of_images(of_model, target) for of_model in preds]

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -106,8 +107,9 @@ def checked_ids(ids: Ids, images: int) -> list[int | str]:
         TypeError: an id that is no int or str.
     """
     listed = ids.tolist() if hasattr(ids, "tolist") else list(ids) if isinstance(ids, Iterable) else ids
-    if isinstance(ids, str | bytes) or not isinstance(listed, list):
-        raise TypeError(f"ids must be one int or str for each image, got {ids!r}")
+    if isinstance(ids, str | bytes | set) or not isinstance(listed, list):
+        raise TypeError(f"ids must be one int or str for each image, in their order, got {ids!r}")
+    listed = [int(name) if isinstance(name, np.integer) else name for name in listed]
     wrong = [name for name in listed if not isinstance(name, int | str) or isinstance(name, bool)]
     if wrong:
         raise TypeError(

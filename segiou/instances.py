@@ -90,6 +90,11 @@ class InstanceIoU(ScoreMetric):
         state: Tensor = getattr(self, self._instances_name)
         return state
 
+    def extra_repr(self) -> str:
+        """The arguments that are not the default."""
+        sizes = f", sizes={self.sizes}" * (self.sizes is not None)
+        return f"{super().extra_repr()}{sizes}, first_id={self.first_id}"
+
     def update(self, preds: Any, target: Any, instances: Any) -> None:  # type: ignore[override]
         """Count one batch.
 

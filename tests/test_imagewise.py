@@ -5,6 +5,7 @@ import re
 import warnings
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -285,6 +286,15 @@ def test_the_metric_that_is_given_stays_the_users():
         assert torch.equal(given.confmat, before)
         assert given.update_count == 1
         assert not metric.metric.confmat.any()
+
+
+def test_ids_of_numpy_are_taken_and_a_set_is_not():
+    preds, target = images(2)
+    m = ImagewiseIoU(4, keep_images=True, ignore_index=255)
+    m.update(preds, target, ids=list(np.arange(2)))
+    assert m.images().ids == [0, 1]
+    with pytest.raises(TypeError, match="^ids must be one int or str for each image, in their order, got "):
+        m.update(preds, target, ids={3, 4})
 
 
 def test_nothing_at_all_is_nan():

@@ -42,7 +42,8 @@ def test_one_nan_makes_logits_of_a_batch_of_torchmetrics_and_is_one_negative_pix
 def test_monai_drops_false_alarms_of_images_without_a_target_and_we_count_them():
     """Two images; the second has nothing, of which half is found."""
     preds, target = torch.tensor([[1, 1], [1, 0]]), torch.tensor([[1, 1], [0, 0]])
-    assert float(ImagewiseIoU(task="binary")(preds, target)) == 1  # as there, ignore_empty=True
+    assert float(ImagewiseIoU(task="binary", absent_if="target")(preds, target)) == 1  # as there, ignore_empty=True
+    assert float(ImagewiseIoU(task="binary")(preds, target)) == (1 + 0) / 2
     assert float(MeanIoU(task="binary")(preds, target)) == pytest.approx(2 / 3)
     assert float(Imagewise(MeanIoU(task="binary"))(preds, target)) == (1 + 0) / 2
 
