@@ -31,7 +31,8 @@ class Interval(NamedTuple):
 class Comparison(NamedTuple):
     """Two models on the same images.
 
-    ``a``, ``b``: the score of each. ``difference``: b - a. ``p_value``: two-sided, of no difference.
+    ``a``, ``b``: the score of each. ``difference``: b - a. ``p_value``: two-sided, of no difference;
+    of n images at least 2^(1 - n), below which no test of signs could go.
     """
 
     a: Interval
@@ -171,7 +172,8 @@ class ConfidenceInterval(Bootstrapped):
     ``compute()`` gives an ``Interval``: the value, low and high; a dict of them where the metric gives a dict. With
     ids in ``update`` it does not depend on the batch size, the order or the number of processes; without, an
     image is known by its place in the process. The images are taken to be independent: give frames of one
-    video, or slices of one patient, the id of the video or patient, so that they are drawn together.
+    video, or slices of one patient, the id of the video or patient, so that they are drawn together. A bootstrap of
+    fewer than about 50 images gives intervals that are too narrow.
 
     Raises:
         TypeError: ``metric`` is none, or has no areas.
@@ -285,6 +287,7 @@ class PairedComparison(Bootstrapped):
         found = (~drawn.isnan()).sum(0)
         sides = torch.minimum((drawn <= 0).sum(0), (drawn >= 0).sum(0))
         p_value = (2 * (sides + 1) / (found + 1)).clamp(max=1)
+        p_value = p_value.clamp(min=2.0 ** (1 - int(self.images[0])))  # no exact test of signs could say less
         p_value = p_value.masked_fill(difference[0].isnan() | (not spread), torch.nan)
         of_a, of_b, between = (self.interval(values, spread) for values in (a, b, difference))
         return Comparison(of_a, of_b, between, p_value)

@@ -229,6 +229,15 @@ def test_two_models_of_one_kind_are_rarely_told_apart():
     assert small <= 12
 
 
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_few_images_tell_little(n):
+    """Every image is better by far, and chance alone would have it so once in 2^(n - 1) data sets."""
+    target = torch.randint(0, 3, (n, 6, 5), generator=torch.Generator().manual_seed(n))
+    result = PairedComparison(MeanIoU(3))((target + 1) % 3, target, target)
+    assert result.difference.value == 1
+    assert float(result.p_value) == 2 ** (1 - n)
+
+
 def test_images_without_ids_are_not_merged():
     a, b = (ConfidenceInterval(MeanIoU(3), replicates=100) for _ in range(2))
     a.update(*images(4))
