@@ -229,9 +229,7 @@ class PairedComparison(Bootstrapped):
 
     Args:
         metric: any metric of one score that follows from areas.
-        level: as in ``ConfidenceInterval``.
-        replicates: likewise.
-        seed: likewise.
+        level, replicates, seed: as in ``ConfidenceInterval``.
         kwargs: torchmetrics' own.
 
     ``compute()`` gives a ``Comparison``: ``a``, ``b``, ``difference`` (b - a) and its ``p_value``.
@@ -254,8 +252,7 @@ class PairedComparison(Bootstrapped):
         """Count one batch of N images, predicted by both models.
 
         Args:
-            preds_a: predictions of the first model, as ``MeanIoU.update`` takes them.
-            preds_b: of the second.
+            preds_a, preds_b: predictions of the two models, as ``MeanIoU.update`` takes them.
             target: the labels of both.
             ids: an int or str for each image.
 
