@@ -252,7 +252,8 @@ class PairedComparison(Bootstrapped):
         """Count one batch of N images, predicted by both models.
 
         Args:
-            preds_a, preds_b: predictions of the two models, as ``MeanIoU.update`` takes them.
+            preds_a: predictions of the first model, as ``MeanIoU.update`` takes them.
+            preds_b: of the second.
             target: the labels of both.
             ids: an int or str for each image.
 
