@@ -10,8 +10,7 @@ tensor(nan)
 The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in ``segiou.functional``.
 """
 
-from segiou.bootstrap import ConfidenceInterval, PairedComparison
-from segiou.boundary import BoundaryIoU, TrimapIoU
+from segiou import functional
 from segiou.classification import (
     BinaryConfusionMatrix,
     BinaryJaccardIndex,
@@ -22,23 +21,30 @@ from segiou.classification import (
     MultilabelConfusionMatrix,
     MultilabelJaccardIndex,
 )
-from segiou.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
-from segiou.instances import InstanceIoU
 from segiou.labels import LabelSet
 from segiou.metrics import (
+    BoundaryIoU,
     CohenKappa,
+    ConfidenceInterval,
     Dice,
     FBeta,
     FrequencyWeightedIoU,
+    Imagewise,
+    ImagewiseDice,
+    ImagewiseIoU,
+    InstanceIoU,
     MatthewsCorrCoef,
     MeanAccuracy,
     MeanIoU,
+    PairedComparison,
     PixelAccuracy,
     Precision,
     Recall,
     SegmentationMetrics,
+    Sweep,
+    ThresholdSweep,
+    TrimapIoU,
 )
-from segiou.sweep import Sweep, ThresholdSweep
 
 __version__ = "0.1.0"
 
@@ -73,4 +79,5 @@ __all__ = [
     "Sweep",
     "ThresholdSweep",
     "TrimapIoU",
+    "functional",
 ]

@@ -7,7 +7,7 @@ import warnings
 def main() -> None:
     """Run the shell."""
     try:
-        from segiou.cli import app
+        from segiou.cli.app import app
     except ModuleNotFoundError as error:
         sys.exit(f"the shell needs {error.name}: pip install 'segiou[cli]'")
     warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"

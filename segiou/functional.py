@@ -14,14 +14,14 @@ from typing import Any
 
 from torch import Tensor
 
-from segiou import boundary, classification, metrics, sweep
-from segiou.averaging import Average
-from segiou.classes import NumClasses
+from segiou import classification, metrics
 from segiou.classification.confusion_matrix import Normalize
-from segiou.compiling import uncompiled
 from segiou.counting import IgnoreIndex, Task
-from segiou.metric import ConfusionMatrixMetric
-from segiou.pixels import PixelMetric
+from segiou.counting.compiling import uncompiled
+from segiou.labels.class_names import NumClasses
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
+from segiou.metrics.pixels import PixelMetric
+from segiou.scoring.averaging import Average
 
 
 def mean_iou(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
@@ -76,12 +76,12 @@ def matthews_corrcoef(preds: Any, target: Any, num_classes: NumClasses = None, *
 
 def boundary_iou(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
     """Mean IoU of the pixels near contours; takes ``ratio`` or ``pixels``. See ``segiou.BoundaryIoU``."""
-    return _score(boundary.BoundaryIoU(num_classes, **kwargs), preds, target)
+    return _score(metrics.BoundaryIoU(num_classes, **kwargs), preds, target)
 
 
 def trimap_iou(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
     """Mean IoU near changes of the target; takes ``ratio`` or ``pixels``. See ``segiou.TrimapIoU``."""
-    return _score(boundary.TrimapIoU(num_classes, **kwargs), preds, target)
+    return _score(metrics.TrimapIoU(num_classes, **kwargs), preds, target)
 
 
 def segmentation_metrics(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> dict[str, Tensor]:
@@ -90,9 +90,9 @@ def segmentation_metrics(preds: Any, target: Any, num_classes: NumClasses = None
     return values
 
 
-def threshold_sweep(preds: Any, target: Any, **kwargs: Any) -> sweep.Sweep:
+def threshold_sweep(preds: Any, target: Any, **kwargs: Any) -> metrics.Sweep:
     """Scores at many thresholds, and the best threshold; takes ``thresholds``. See ``segiou.ThresholdSweep``."""
-    value: sweep.Sweep = _value(sweep.ThresholdSweep(**kwargs), preds, target)
+    value: metrics.Sweep = _value(metrics.ThresholdSweep(**kwargs), preds, target)
     return value
 
 

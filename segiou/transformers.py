@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
 
-from segiou.classes import NumClasses
 from segiou.counting.inputs import unwrapped
 from segiou.counting.rules import Upsample
-from segiou.measures import scalars, scored_names
-from segiou.metrics import SegmentationMetrics
-from segiou.state import SummedStates
+from segiou.labels.class_names import NumClasses
+from segiou.metrics.named_values import scalars, scored_names
+from segiou.metrics.scores import SegmentationMetrics
+from segiou.metrics.state import SummedStates
 
 Outputs = Callable[[Any], tuple[Any, Any]]
 PADDING = -100  # what the Trainer fills labels with on axis 1, where they differ between processes or batches

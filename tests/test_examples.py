@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests import oracle
+from tests.helpers import oracle
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

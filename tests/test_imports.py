@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -20,78 +21,22 @@ before = set(sys.modules)
 {statement}
 print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 """
-LAYERS = [
-    {
-        "segiou.steps",
-        "segiou.compiling",
-        "segiou.files",
-        "segiou.formulas",
-        "segiou.counting.forks",
-        "segiou.counting.rules",
-        "segiou.plots",
-        "segiou.resampling",
-        "segiou.labels.presets",
-        "segiou.labels.tables",
-    },
-    {"segiou.averaging", "segiou.counting.inputs", "segiou.labels.checks"},
-    {"segiou.labels"},
-    {"segiou.classes"},
-    {"segiou.counting.eager", "segiou.counting.upsample", "segiou.counting.triton_kernels"},
-    {"segiou.counting.bands", "segiou.counting.cuda", "segiou.counting.predicted"},
-    {
-        "segiou.counting.cpu.geometry",
-        "segiou.counting.cpu.threads",
-        "segiou.counting.cpu.native",
-        "segiou.counting.cpu.vectors",
-    },
-    {
-        "segiou.counting.cpu.blend",
-        "segiou.counting.cpu.cells",
-        "segiou.counting.cpu.gather",
-        "segiou.counting.cpu.histogram",
-        "segiou.counting.cpu.label_rows",
-        "segiou.counting.cpu.nearest",
-        "segiou.counting.cpu.rows",
-        "segiou.counting.cpu.sweep",
-    },
-    {
-        "segiou.counting.cpu.binary_columns",
-        "segiou.counting.cpu.by_axes",
-        "segiou.counting.cpu.by_corners",
-        "segiou.counting.cpu.resizing",
-        "segiou.counting.cpu.score_columns",
-    },
-    {"segiou.counting.cpu.driver", "segiou.counting.cpu.band_rows"},
-    {"segiou.counting.cpu.bilinear", "segiou.counting.cpu.thresholds"},
-    {"segiou.counting.cpu.pieces"},
-    {"segiou.counting.cpu"},
-    {"segiou.counting.cpu.bands"},
-    {"segiou.counting.kernels"},
-    {"segiou.counting", "segiou.counting.thresholds"},
-    {"segiou.state"},
-    {"segiou.together", "segiou.pixels"},
-    {"segiou.metric"},
-    {"segiou.metrics"},
-    {"segiou.boundary", "segiou.classification.tasks", "segiou.images", "segiou.instances", "segiou.sweep"},
-    {"segiou.classification.confusion_matrix", "segiou.classification.jaccard"},
-    {"segiou.classification"},
-    {"segiou.bootstrap", "segiou.imagewise"},
-    {"segiou", "segiou.functional", "segiou.measures", "segiou.padding", "segiou.publishing"},
-    {"segiou.report.conventions", "segiou.report.data", "segiou.report.matrix"},
-    {"segiou.report.pictures", "segiou.report.views"},
-    {"segiou.report.page"},
-    {"segiou.report", "segiou.worst"},
-    {"segiou.reporting"},
-    {"segiou.lightning", "segiou.transformers"},
-    {"segiou.masks", "segiou.processes"},
-    {"segiou.coding", "segiou.folders"},
-    {"segiou.tally"},
-    {"segiou.evaluation", "segiou.shell", "segiou.shell.options"},
-    {"segiou.shell.pages", "segiou.shell.results"},
-    {"segiou.shell.console"},
-    {"segiou.cli"},
-    {"segiou.__main__"},
+# Rooms from the ground up. A room may import the rooms of the lines above its own, and nothing else of the package.
+FLOORS = [
+    {"scoring"},
+    {"counting"},
+    {"labels"},
+    {"plots"},
+    {"metrics"},
+    {"classification"},
+    {"functional"},
+    {"segiou"},
+    {"report"},
+    {"lightning", "evaluation", "transformers"},
+    {"cli"},
+    {"__main__"},
 ]
+AT_THE_TOP = {"__init__", "__main__", "functional", "plots", "transformers"}
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -108,7 +53,7 @@ def test_import_segiou_loads_nothing_heavy():
 
 
 def test_the_test_above_can_fail():
-    assert "pytorch_lightning" in loaded_by("import segiou.lightning") & set(HEAVY)
+    assert "pytorch_lightning" in loaded_by("import segiou.lightning.monitor") & set(HEAVY)
 
 
 def test_a_first_update_and_compute_load_nothing_heavy_either():
@@ -136,27 +81,75 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def layer(module: str) -> int:
-    return next(index for index, modules in enumerate(LAYERS) if module in modules)
+def room(module: str) -> str:
+    """The room that a module is in: a package, or a module at the top."""
+    return module.split(".")[1] if "." in module else module
+
+
+def floor(module: str) -> int:
+    return next(index for index, rooms in enumerate(FLOORS) if room(module) in rooms)
 
 
 def wrong_way(imports: dict[str, set[str]]) -> list[tuple[str, str]]:
-    return [(name, other) for name, others in imports.items() for other in others if layer(other) >= layer(name)]
+    """Imports of a room that is not below the importer's own."""
+    return [
+        (name, other)
+        for name, others in imports.items()
+        for other in others
+        if room(name) != room(other) and floor(other) >= floor(name)
+    ]
 
 
-def test_every_module_has_a_layer():
-    assert set(MODULES) == set().union(*LAYERS)
+def private_names(path: Path) -> list[str]:
+    """Names that begin with an underscore and that a file takes from another room."""
+    own = room(module_name(path)) if path.is_relative_to(PACKAGE) else ""
+    return [
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "segiou"
+        for alias in node.names
+        if room(node.module) != own
+        and any(part[0] == "_" and part[:2] != "__" for part in (*node.module.split("."), alias.name))
+    ]
 
 
-def test_imports_run_one_way():
+def test_every_module_is_in_a_room():
+    assert {room(name) for name in MODULES} == set().union(*FLOORS)
+    assert {path.stem for path in PACKAGE.glob("*.py")} == AT_THE_TOP
+
+
+def test_every_room_says_what_it_is():
+    for name, path in MODULES.items():
+        assert ast.get_docstring(ast.parse(path.read_text())), name
+
+
+def test_imports_run_one_way_between_rooms():
     assert not wrong_way({name: imported(path) for name, path in MODULES.items()})
+
+
+def test_imports_run_one_way_within_a_room():
+    """No module needs itself: a package is the face of its modules, which do not import it."""
+    graph = {name: imported(path) - {name} for name, path in MODULES.items()}
+    faces = {name for name, path in MODULES.items() if path.name == "__init__.py"}
+    inside = {name: {other for other in others if other not in faces} for name, others in graph.items()}
+    assert list(TopologicalSorter(inside).static_order())
+
+
+def test_a_circle_within_a_room_is_found():
+    with pytest.raises(CycleError):
+        list(TopologicalSorter({"a": {"b"}, "b": {"a"}}).static_order())
+
+
+def test_no_room_takes_a_private_name_of_another():
+    assert [found for path in MODULES.values() for found in private_names(path)] == []
 
 
 def test_a_wrong_import_is_found(tmp_path):
     path = tmp_path / "formulas.py"
-    path.write_text("def f():\n    from segiou import metrics\n    from segiou.counting import eager\n")
-    assert imported(path) == {"segiou.metrics", "segiou.counting.eager"}
-    assert len(wrong_way({"segiou.formulas": imported(path)})) == 2
+    path.write_text("def f():\n    from segiou.metrics import scores\n    from segiou.counting.eager import _chunks\n")
+    assert imported(path) == {"segiou.metrics.scores", "segiou.counting.eager"}
+    assert len(wrong_way({"segiou.scoring.formulas": imported(path)})) == 2
+    assert private_names(path) == ["segiou.counting.eager._chunks"]
 
 
 # arguments with their docstring, and a GPU kernel that is one launch

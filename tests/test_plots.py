@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import segiou
-from tests.test_metrics import TASKS, batch, build, every_case
+from tests.metrics.test_scores import TASKS, batch, build, every_case
 
 
 @pytest.fixture(autouse=True)

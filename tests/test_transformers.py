@@ -25,10 +25,10 @@ from transformers import EvalPrediction, SegformerConfig, SegformerForSemanticSe
 
 from segiou import ConfusionMatrix, LabelSet, MeanIoU
 from segiou.transformers import compute_metrics
-from tests import oracle
-from tests import transformers_cases as cases
-from tests.strategies import labels
-from tests.transformers_cases import CLASSES, IGNORED, Given, Samples, measured, naive, trainer
+from tests.helpers import oracle
+from tests.helpers import transformers_cases as cases
+from tests.helpers.strategies import labels
+from tests.helpers.transformers_cases import CLASSES, IGNORED, Given, Samples, measured, naive, trainer
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 200
@@ -271,7 +271,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     settings = {**os.environ, "PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     with subprocess.Popen(
-        [*launcher, "-m", "tests.transformers_cases", str(folder)],
+        [*launcher, "-m", "tests.helpers.transformers_cases", str(folder)],
         env=settings,
         cwd=ROOT,
         stdout=subprocess.PIPE,

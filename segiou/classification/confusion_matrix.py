@@ -4,10 +4,10 @@ from typing import Any, Literal, get_args
 
 from torch import Tensor
 
-from segiou import formulas
-from segiou.classes import NumClasses
 from segiou.classification.tasks import TaskMetric, arguments_of
 from segiou.counting import IgnoreIndex, Task
+from segiou.labels.class_names import NumClasses
+from segiou.scoring import formulas
 
 Normalize = Literal["true", "pred", "all", "none"]
 
@@ -30,7 +30,7 @@ class ConfusionMatrix(TaskMetric):
         ignore_index: target values whose pixels are not counted, one or several.
         validate_args: whether labels outside the classes raise an error.
         from_logits: as in ``segiou.JaccardIndex``.
-        kwargs: see ``segiou.metric.ConfusionMatrixMetric``.
+        kwargs: see ``segiou.metrics.ConfusionMatrixMetric``.
 
     Raises:
         ValueError: an argument outside its choices or range.

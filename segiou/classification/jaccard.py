@@ -2,13 +2,13 @@
 
 from typing import Any, Literal
 
-from segiou import formulas
-from segiou.averaging import Average, Score
-from segiou.classes import NumClasses
 from segiou.classification.tasks import TaskMetric, arguments_of
 from segiou.counting import IgnoreIndex, Task
 from segiou.counting.rules import number_in
-from segiou.metrics import MeanIoU
+from segiou.labels.class_names import NumClasses
+from segiou.metrics.scores import MeanIoU
+from segiou.scoring import formulas
+from segiou.scoring.averaging import Average, Score
 
 
 class JaccardIndex(TaskMetric, MeanIoU):
@@ -36,7 +36,7 @@ class JaccardIndex(TaskMetric, MeanIoU):
         absent: takes the place of ``zero_division``, as in ``MeanIoU``.
         from_logits: whether binary and multilabel scores are logits; None looks at the values of each
             batch: logits if one is outside 0 to 1.
-        kwargs: see ``segiou.metric.ConfusionMatrixMetric``.
+        kwargs: see ``segiou.metrics.ConfusionMatrixMetric``.
 
     Raises:
         ValueError: an argument outside its choices or range.

@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 from segiou.counting import Counted, Rules, count
 from segiou.counting.eager import signed
 from segiou.counting.inputs import NAN, batches
-from segiou.metric import ConfusionMatrixMetric
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 
 SLICE = 1 << 16
 """About as many pixels are looked at together; logits mostly show in the first."""

@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
-from segiou.compiling import uncompiled
 from segiou.counting import inputs
+from segiou.counting.compiling import uncompiled
 from segiou.counting.inputs import Batch, Counted
 from segiou.counting.kernels import kernel_for, run
 from segiou.counting.rules import IgnoreIndex, Rules, Task, Upsample

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segiou.compiling import uncompiled
 from segiou.counting import eager, inputs
+from segiou.counting.compiling import uncompiled
 from segiou.counting.inputs import Batch, Counted
 from segiou.counting.kernels import attempt
 from segiou.counting.rules import Rules

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from segiou.averaging import Averaging, Score
-from segiou.metric import ConfusionMatrixMetric
-from segiou.metrics import MeanIoU
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
+from segiou.metrics.scores import MeanIoU
+from segiou.scoring.averaging import Averaging, Score
 
 
 def conventions(metric: ConfusionMatrixMetric, counts: Tensor) -> Iterator[tuple[str, str]]:

@@ -8,13 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segiou.averaging import Averaging, Score
-from segiou.bootstrap import ConfidenceInterval, Interval
-from segiou.imagewise import ImageScores
 from segiou.labels.checks import Colour, colours_of
-from segiou.metric import ConfusionMatrixMetric, ScoreMetric
-from segiou.metrics import Dice, FBeta, FrequencyWeightedIoU, SegmentationMetrics
-from segiou.publishing import COLUMNS
+from segiou.metrics.bootstrap import ConfidenceInterval, Interval
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
+from segiou.metrics.imagewise import ImageScores
+from segiou.metrics.scores import CLASS_SCORES, Dice, FBeta, FrequencyWeightedIoU, SegmentationMetrics
+from segiou.scoring.averaging import Averaging, Score
 
 Array = np.ndarray[Any, Any]
 Value = Tensor | Interval
@@ -121,7 +120,7 @@ class Report:
         """
         counts = _checked(metric.confmat if counts is None else counts, metric).cpu()
         areas = metric.areas(counts)
-        columns = {name: score.per_class(areas, metric.averaging) for name, score in COLUMNS.items()}
+        columns = {name: score.per_class(areas, metric.averaging) for name, score in CLASS_SCORES.items()}
         found: dict[str, Value] = {key: score(areas, how) for key, (score, how) in headline(metric).items()}
         if isinstance(confidence, ConfidenceInterval):
             shown["facts"] = {"Intervals": interval_rule(confidence), **shown.get("facts", {})}
@@ -179,9 +178,9 @@ def _placed(
 ) -> tuple[dict[str, Value], dict[str, Interval]]:
     """The intervals of headline numbers, and those of columns."""
     found = {key: Interval(*(part.detach().cpu() for part in interval)) for key, interval in found.items()}
-    columns = {score.key: column for column, score in COLUMNS.items()}
+    columns = {score.key: column for column, score in CLASS_SCORES.items()}
     of_classes = {columns.get(key, key): interval for key, interval in found.items() if interval.value.ndim}
-    for column in COLUMNS:
+    for column in CLASS_SCORES:
         parts = [found[f"{column}/{name}"] for name in metric.classes.scored if f"{column}/{name}" in found]
         if len(parts) == len(metric.classes.scored):
             of_classes[column] = Interval(*(torch.stack(part) for part in zip(*parts, strict=True)))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from segiou.metric import ConfusionMatrixMetric
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 
 VOID = "no class"
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from segiou.files import require_writable, write_whole
 from segiou.report.conventions import absent, averages, conventions
 from segiou.report.data import Report, WorstImage
+from segiou.report.files import require_writable, write_whole
 from segiou.report.matrix import Confusion, confusions, matrix_of
 from segiou.report.pictures import colours, overlay
 from segiou.report.views import distribution, headlines, means, rows
@@ -30,7 +30,7 @@ def write_report(report: Report, path: str | PathLike[str]) -> None:
 
     Args:
         report: what it shows.
-        path: of the file, which is replaced; its folder must exist. ``segiou.files.require_writable`` checks it
+        path: of the file, which is replaced; its folder must exist. ``segiou.report.files.require_writable`` checks it
             beforehand.
 
     Raises:

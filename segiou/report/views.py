@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from segiou.bootstrap import Interval
-from segiou.imagewise import ImageScores
-from segiou.metrics import MeanIoU
+from segiou.metrics.bootstrap import Interval
+from segiou.metrics.imagewise import ImageScores
+from segiou.metrics.scores import MeanIoU
 from segiou.report.conventions import averages
 from segiou.report.data import Report, Value, headline
 

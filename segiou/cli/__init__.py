@@ -1,0 +1,1 @@
+"""The shell: ``segiou evaluate``, ``segiou compare`` and ``segiou labels``; the extra ``cli``."""

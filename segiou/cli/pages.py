@@ -1,0 +1,59 @@
+"""The report of an evaluation: its scores, and its worst images read once more."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from segiou.evaluation.evaluate import Outcome
+from segiou.evaluation.mask_files import MaskError, read_mask
+from segiou.evaluation.pairing import Item
+from segiou.evaluation.tally import Scoring
+from segiou.metrics.scores import SegmentationMetrics
+from segiou.report import Report, WorstImage
+
+
+def report_of(
+    outcome: Outcome, items: Sequence[Item], scoring: Scoring, facts: Mapping[str, str], worst: int
+) -> Report:
+    """What the page shows of one model.
+
+    Args:
+        outcome: what came of all files.
+        items: the files, read again where images are shown.
+        scoring: how they were read.
+        facts: what else a reader needs to know, by name.
+        worst: how many images are shown.
+    """
+    (result,) = outcome.results
+    files = {item.name: item for item in items}
+    shown = [(files[str(name)], value) for name, value in result.images.worst(worst)]
+    labels = scoring.of_label.colours
+    means = {name: value for name, value in result.scores.items() if name in ("mIoU_I", "mIoU_C")}
+    if result.boundary is not None:
+        means["BoundaryIoU"] = result.boundary[1]
+    stopped = ["PARTIAL: interrupted, and only the images up to then are scored"] * outcome.partial
+    rule = {} if result.interval_rule is None else {"Intervals": result.interval_rule}
+    report = Report.of(
+        SegmentationMetrics(**scoring.arguments, validate_args=False),
+        result.counts,
+        confidence=result.intervals,
+        scores=means,
+        images=result.images,
+        image_metric=result.image_metric,
+        worst=[found for item, value in shown if (found := _worst_image(item, value, scoring)) is not None],
+        palette=None if labels is None else labels.palette,
+        facts={**facts, "Images": f"{len(result.images.ids):,} scored", **rule},
+        notes=[*stopped, *(f"{name}: {reason}" for name, reason in outcome.failures)],
+    )
+    if result.boundary is None:
+        return report
+    return replace(report, per_class={**report.per_class, "BoundaryIoU": result.boundary[0]})
+
+
+def _worst_image(item: Item, score: float, scoring: Scoring) -> WorstImage | None:
+    """The masks of an image; None where they are volumes, or have gone meanwhile."""
+    try:
+        pred = scoring.of_pred.classes(item.preds[0], read_mask(item.preds[0])).numpy()
+        label = scoring.of_label.classes(item.label, read_mask(item.label)).numpy()
+    except MaskError:
+        return None
+    return WorstImage(item.name, score, pred, label) if label.ndim == 2 else None

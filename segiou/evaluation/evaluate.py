@@ -1,0 +1,157 @@
+"""Files of masks to scores: decoded and counted in threads, shared out among processes."""
+
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from segiou.evaluation.mask_files import MaskError, read_mask
+from segiou.evaluation.mask_values import count_bytes, count_classes, require_same_size
+from segiou.evaluation.pairing import Item, Pairing
+from segiou.evaluation.processes import gathered, place
+from segiou.evaluation.tally import Counts, Result, Scoring, Tally
+from segiou.metrics.bootstrap import Comparison
+from segiou.metrics.syncing import synced_together
+
+AHEAD = 4  # items that wait for each thread
+
+
+class Outcome(NamedTuple):
+    """What came of all files.
+
+    ``results``: of each model. ``differences``: of two models, by score. ``failures``: names of what could not be
+    scored and why, sorted. ``partial``: whether it was interrupted.
+    """
+
+    results: list[Result]
+    differences: dict[str, Comparison]
+    failures: list[tuple[str, str]]
+    partial: bool
+
+
+class Counter:
+    """Reads the masks of an item and counts them; many threads may call it."""
+
+    def __init__(self, scoring: Scoring) -> None:
+        self.scoring = scoring
+        self.boundary = scoring.boundary_metric()
+
+    def __call__(self, item: Item) -> Counts:
+        """The counts of one item. Raises MaskError."""
+        of_pred, of_label = self.scoring.of_pred, self.scoring.of_label
+        label, pixels, boundary = read_mask(item.label), [], []
+        for path in item.preds:
+            pred = read_mask(path)
+            require_same_size(path, pred, item.label, label)
+            counts = count_bytes(pred, label, of_pred, of_label)
+            if counts is None or self.boundary is not None:
+                target, preds = of_label.classes(item.label, label), of_pred.classes(path, pred)
+                counts = count_classes(preds, target, of_label.num_classes)
+                if self.boundary is not None:
+                    boundary.append(self.boundary.counted(preds[None], target[None]).counts)
+            pixels.append(counts)
+        return Counts(torch.stack(pixels), torch.stack(boundary) if boundary else None)
+
+
+def evaluate(
+    pairing: Pairing,
+    scoring: Scoring,
+    *,
+    workers: int,
+    strict: bool = False,
+    watch: Callable[[Tensor], None] = lambda counts: None,
+) -> Outcome:
+    """Score all items, every process its share, and give all of them the whole.
+
+    Ctrl-C ends it early, with what was scored by then.
+
+    Args:
+        pairing: the same in every process.
+        scoring: likewise.
+        workers: threads that decode and count.
+        strict: whether to stop at the first item that cannot be scored.
+        watch: called after each item of this process, with the counts of the first model so far.
+
+    Raises:
+        MaskError: with ``strict``, the first one.
+    """
+    rank, world = place()
+    tally, failures, partial = Tally(scoring, len(pairing.items[0].preds)), [], False
+    with interrupts() as seen, one_thread_each():
+        for item, found in in_threads(Counter(scoring), pairing.items[rank::world], workers):
+            if not isinstance(found, MaskError):
+                tally.add(item.name, found)
+            elif strict:
+                raise found
+            else:
+                failures.append((item.name, str(found)))
+            watch(tally.total)
+            if seen:
+                partial = True
+                break
+        tally.flush()
+        told = gathered((failures, partial))
+        with synced_together(tally.metrics):
+            results, differences = tally.results(), tally.differences()
+    named = sorted([*pairing.unpaired, *(failure for failed, _ in told for failure in failed)])
+    return Outcome(results, differences, named, any(stopped for _, stopped in told))
+
+
+def in_threads(
+    count: Callable[[Item], Counts], items: Sequence[Item], workers: int
+) -> Iterator[tuple[Item, Counts | MaskError]]:
+    """The counts of each item, or why there are none, in order; only a few items are ahead of the one that is next."""
+    left = iter(items)
+    with ThreadPoolExecutor(workers, thread_name_prefix="segiou-masks") as pool:
+        ahead: deque[tuple[Item, Future[Counts]]] = deque()
+        try:
+            while True:
+                for item in islice(left, AHEAD * workers - len(ahead)):
+                    ahead.append((item, pool.submit(count, item)))
+                if not ahead:
+                    return
+                item, future = ahead.popleft()
+                try:
+                    yield item, future.result()
+                except MaskError as error:
+                    yield item, error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def interrupts() -> Iterator[list[int]]:
+    """Inside, Ctrl-C is put down in a list, and ends nothing; the third is as usual."""
+    seen: list[int] = []
+
+    def heard(number: int, frame: Any) -> None:
+        seen.append(number)
+        if len(seen) > 2:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield seen
+        return
+    before = signal.signal(signal.SIGINT, heard)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Inside, torch counts each image with one thread: there are as many images at a time as threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

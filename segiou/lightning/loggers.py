@@ -1,0 +1,134 @@
+"""What the monitor shows: scores per class and a figure for every logger, and a table for the console."""
+
+import importlib.util
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
+from segiou.metrics.scores import CLASS_SCORES, MeanIoU
+from segiou.scoring.formulas import Areas
+
+
+@dataclass(frozen=True)
+class Result:
+    """The counts of one epoch and one loader, over all processes, and the metric that says how to score them.
+
+    ``other`` holds the values of the metrics beside, by name; ``shown`` what a report shows of single images.
+    """
+
+    stage: str
+    suffix: str
+    counts: Tensor
+    metric: ConfusionMatrixMetric
+    other: Mapping[str, Tensor] = field(default_factory=dict)
+    shown: Mapping[str, Any] | None = None
+
+    @property
+    def areas(self) -> Areas:
+        """The areas that are scored."""
+        return self.metric.areas(self.counts)
+
+    def per_class(self, column: str) -> list[float]:
+        """A score of ``CLASS_SCORES`` for each class."""
+        scores: list[float] = CLASS_SCORES[column].per_class(self.areas, self.metric.averaging).tolist()
+        return scores
+
+
+def publish(result: Result, trainer: Any, *, per_class: bool, figure: bool) -> None:
+    """Give one result to every logger of the trainer; called on rank 0 only."""
+    if not trainer.loggers:
+        return
+    # the step of Lightning's own log calls; those at the end of a training epoch are of the batch before
+    step = trainer.fit_loop.epoch_loop._batches_that_stepped - (result.stage == "train")
+    drawing = _figure(result) if figure else None
+    for logger in trainer.loggers:
+        if per_class:
+            logger.log_metrics(_named_scores(result, trainer), step=step)
+        if drawing is not None:
+            _show(logger, drawing, result, trainer.current_epoch, step)
+        logger.save()
+
+
+def _named_scores(result: Result, trainer: Any) -> dict[str, float]:
+    names = result.metric.classes.scored
+    scores = {
+        f"{result.stage}/{column}/{name}{result.suffix}": score
+        for column in ("IoU", "Dice")
+        for name, score in zip(names, result.per_class(column), strict=True)
+    }
+    return {**scores, "epoch": trainer.current_epoch}
+
+
+def _figure(result: Result) -> Any:
+    """The confusion matrix; a figure of its own, that pyplot does not know of."""
+    from segiou.plots import heat_map, heat_maps
+
+    matrix = result.counts[..., :-1, :-1].cpu()
+    names = result.metric.class_names
+    if matrix.ndim == 3:
+        return heat_maps(matrix, ("0", "1"), names, pyplot=False)[0]
+    return heat_map(matrix, names, pyplot=False)[0]
+
+
+def _show(logger: Any, drawing: Any, result: Result, epoch: int, step: int) -> None:
+    """Hand the figure to a logger in the logger's own way; a kind of logger that is not known gets none."""
+    tag = f"{result.stage}/confusion_matrix{result.suffix}"
+    kinds: dict[str, Callable[[], Any]] = {
+        "TensorBoardLogger": lambda: logger.experiment.add_figure(tag, drawing, global_step=step, close=False),
+        "WandbLogger": lambda: logger.log_image(key=tag, images=[drawing], step=step),
+        "MLFlowLogger": lambda: logger.experiment.log_figure(
+            logger.run_id, drawing, f"{tag}_epoch{epoch}_step{step}.png"
+        ),
+        "CSVLogger": lambda: _save(drawing, Path(logger.log_dir) / "figures", f"{tag}_epoch{epoch}_step{step}.png"),
+    }
+    for kind in type(logger).__mro__:
+        if kind.__name__ in kinds:
+            kinds[kind.__name__]()
+            return
+
+
+def _save(drawing: Any, folder: Path, name: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    drawing.savefig(folder / name.replace("/", "_"), dpi=120)
+
+
+def table(result: Result) -> str | None:
+    """Scores per class and their averages as text; None where rich is not installed."""
+    if importlib.util.find_spec("rich") is None:
+        return None
+    from rich.console import Console
+    from rich.table import Table
+
+    how = result.metric.averaging
+    columns = {column: result.per_class(column) for column in CLASS_SCORES}
+    pixels = how.scored(result.areas).target.tolist()
+    grid = Table(title=f"{result.stage}{result.suffix}", title_justify="left")
+    grid.add_column("class")
+    for column in (*columns, "target pixels"):
+        grid.add_column(column, justify="right")
+    left_out = MeanIoU.score.left_out(how)
+    for row, name in enumerate(result.metric.classes.scored):
+        cells = [_cell(scores[row]) for scores in columns.values()]
+        shown = f"{name} *" if row in left_out else name
+        grid.add_row(shown, *cells, f"{pixels[row]:,}", end_section=row == len(pixels) - 1)
+    means = [_cell(float(score(result.areas, how))) for score in CLASS_SCORES.values()]
+    total = sum(pixels) if result.metric.classes.groups is None else int(result.counts[:-1].sum())
+    grid.add_row(f"{how.average or 'mean'} / total", *means, f"{total:,}")
+    empty = any(score != score for scores in columns.values() for score in scores)
+    notes = ["-: nothing to divide by, left out of the mean"] * empty + ["*: not in the mean"] * bool(left_out)
+    grid.caption = "\n".join(notes) or None
+    text = io.StringIO()
+    plain = Console(file=text, width=100, markup=False, emoji=False, highlight=False)  # names may hold [ and :
+    plain.print(grid)
+    for name, value in result.other.items():
+        plain.print(f"{name}  {_cell(float(value))}")
+    return text.getvalue()
+
+
+def _cell(score: float) -> str:
+    return "-" if score != score else f"{score:.4f}"

@@ -1,0 +1,300 @@
+"""Confidence intervals of data set scores, and a paired comparison of two models, by the bootstrap over images.
+
+Every replicate of the data set is a sum of the areas of its images, each taken a random number of times, so the
+state is R sums: it grows with neither images nor pixels, and is reduced with one all-reduce. Source of the
+percentile interval: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.distributed import get_rank, is_available, is_initialized
+from torchmetrics import Metric
+from torchmetrics.utilities import rank_zero_warn
+
+from segiou.counting.compiling import uncompiled
+from segiou.counting.rules import integer, number_in
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
+from segiou.metrics.per_image import Ids, OfImages, areas_from, checked_ids
+from segiou.metrics.poisson_weights import key_of, poisson_weights
+
+
+class Interval(NamedTuple):
+    """A score, and the bounds of its confidence interval: float32, scalars or ``(C,)``."""
+
+    value: Tensor
+    low: Tensor
+    high: Tensor
+
+
+class Comparison(NamedTuple):
+    """Two models on the same images.
+
+    ``a``, ``b``: the score of each. ``difference``: b - a. ``p_value``: two-sided, of no difference;
+    of n images at least 2^(1 - n), below which no test of signs could go.
+    """
+
+    a: Interval
+    b: Interval
+    difference: Interval
+    p_value: Tensor
+
+
+class Bootstrapped(OfImages):
+    """The areas of the data set and of R replicates of it, for one model or for several on the same images."""
+
+    models = 1
+    images: Tensor
+
+    def __init__(
+        self,
+        metric: ConfusionMatrixMetric,
+        *,
+        level: float = 0.95,
+        replicates: int = 1000,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(metric, **kwargs)
+        self.level = number_in("level", level, "a probability between 0.5 and 0.999", 0.5, 0.999)
+        self.replicates = integer("replicates", replicates)
+        self.seed = integer("seed", seed)
+        if self.replicates < 100:
+            raise ValueError(f"replicates must be at least 100, got {replicates!r}")
+        self._sums_name = f"replicates_{self.replicates}_seed{self.seed}_{self.identity}".replace("-", "m")
+        shape = (self.models, 1 + self.replicates, *self.area_shape)
+        self.add_state(self._sums_name, torch.zeros(shape, dtype=torch.int64), "sum")
+        self.add_state("images", torch.zeros(2, dtype=torch.int64), "sum")  # all, and those without an id
+
+    def extra_repr(self) -> str:
+        """The metric, and the arguments."""
+        return f"{super().extra_repr()}, level={self.level}, replicates={self.replicates}, seed={self.seed}"
+
+    def summed(self, preds: list[Any], target: Any, ids: Ids | None) -> dict[str, Tensor]:
+        """What a batch adds to the states, for the predictions of each model."""
+        counted = [self.areas_of_images(of_model, target) for of_model in preds]
+        areas = torch.stack([areas for areas, _ in counted])
+        weights = self._weights(areas.shape[1], ids)
+        # float64 holds these products exactly, and is summed much faster than int64; not every device has it
+        flat = areas.to(weights.device).flatten(2).double()
+        sums = (weights @ flat).to(torch.int64).view(len(preds), -1, *self.area_shape).to(areas.device)
+        errors = torch.stack([errors for _, errors in counted]).sum(0)
+        images = torch.full_like(self.images, areas.shape[1])
+        return {
+            self._sums_name: sums,
+            "images": images if ids is None else images * images.new_tensor([1, 0]),
+            "errors": errors,
+        }
+
+    def _weights(self, images: int, ids: Ids | None) -> Tensor:
+        """How often each image is in each replicate, and once in the data itself: float64 ``(1 + R, N)``."""
+        device = torch.device("cpu") if self.images.device.type == "mps" else self.images.device
+        if ids is None:
+            rank = get_rank() if is_available() and is_initialized() else 0
+            keys = (rank << 40) + self.images[1].to(device) + torch.arange(images, device=device)
+        else:
+            keys = torch.tensor([key_of(name) for name in checked_ids(ids, images)], dtype=torch.int64, device=device)
+        drawn = poisson_weights(keys, self.replicates, self.seed)
+        return torch.cat([torch.ones_like(drawn[:1]), drawn]).double()
+
+    def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
+        """Add the states of another; not where both counted images without ids, for their draws would coincide."""
+        states = incoming_state.metric_state if isinstance(incoming_state, Metric) else incoming_state
+        if isinstance(states, dict) and "images" in states and int(self.images[1]) and int(states["images"][1]):
+            raise ValueError(
+                "merge_state: both metrics counted images without ids, and would draw the same ones together: pass ids"
+            )
+        super().merge_state(incoming_state)
+
+    def values(self, model: int) -> Any:
+        """The score of the data and of each replicate, ``(1 + R,)`` or ``(1 + R, C)``, or a dict of them."""
+        return self.metric.value_of_areas(areas_from(getattr(self, self._sums_name)[model], 1))
+
+    def interval(self, values: Tensor, spread: bool = True) -> Interval:
+        """The first value, between quantiles of the others; nan where they do not ``spread``."""
+        tail = (1 - self.level) / 2
+        tails = torch.tensor([tail, 1 - tail], dtype=values.dtype, device=values.device)
+        low, high = torch.nanquantile(values[1:], tails, dim=0)
+        if not spread:
+            low = high = torch.full_like(low, torch.nan)
+        return Interval(values[0], low, high)
+
+    def drawn(self, found: Any, label: str, ax: Any) -> Any:
+        """Intervals as points with whiskers: one, those of a dict, or several of either over time."""
+        from segiou.plots import intervals
+
+        of = "" if isinstance(found, dict) else f"{label}, "
+        rows = self._rows_of("", found)
+        return intervals({name or label: row for name, row in rows.items()}, f"{of}{100 * self.level:g} % interval", ax)
+
+    def _rows_of(self, name: str, found: Any) -> dict[str, list[float]]:
+        """Value, low and high of each interval, by name."""
+        if isinstance(found, Interval):
+            parts = [part.reshape(-1).tolist() for part in found]
+            inside = [""] if found.value.ndim == 0 else self.metric.classes.scored
+            return {"/".join(filter(None, (name, one))): row for one, *row in zip(inside, *parts, strict=True)}
+        if not isinstance(found, dict | list):
+            raise TypeError(f"val must be what compute gives, or a list of that, got a {type(found).__name__}")
+        steps = found.items() if isinstance(found, dict) else enumerate(found)
+        rows: dict[str, list[float]] = {}
+        for step, part in steps:
+            rows |= self._rows_of(f"{name}/{step}" if name else str(step), part)
+        return rows
+
+    def spread(self) -> bool:
+        """Whether replicates differ as data sets do; else a warning. Raises for bad labels.
+
+        Where fewer than two images, or ids, hold pixels that count, every replicate is a multiple of the data.
+        """
+        self.metric.check(self.errors)
+        sums = getattr(self, self._sums_name).flatten(2)
+        data, drawn = sums[:, :1], sums[:, 1:]
+        times = drawn.sum(-1, keepdim=True) // data.sum(-1, keepdim=True).clamp(min=1)
+        if bool((drawn != times * data).any()):
+            return True
+        images = int(self.images[0])
+        alike = " of one id, or of which at most one has pixels that count" if images > 1 else ""
+        rank_zero_warn(f"an interval needs two images or more, got {images}{alike}: its bounds are nan", UserWarning)
+        return False
+
+
+class ConfidenceInterval(Bootstrapped):
+    """A score of the data set with its confidence interval over images.
+
+    Args:
+        metric: any metric that follows from areas, such as ``MeanIoU(21)`` or ``SegmentationMetrics(21)``.
+        level: the probability with which intervals hold the score of the population.
+        replicates: R, how many data sets are drawn; at least 100.
+        seed: of the draws.
+        kwargs: torchmetrics' own, such as ``process_group``.
+
+    ``compute()`` gives an ``Interval``: the value, low and high; a dict of them where the metric gives a dict. With
+    ids in ``update`` it does not depend on the batch size, the order or the number of processes; without, an
+    image is known by its place in the process. The images are taken to be independent: give frames of one
+    video, or slices of one patient, the id of the video or patient, so that they are drawn together. A bootstrap of
+    fewer than about 50 images gives intervals that are too narrow.
+
+    Raises:
+        TypeError: ``metric`` is none, or has no areas.
+        ValueError: arguments out of range.
+
+    >>> import torch
+    >>> from segiou import ConfidenceInterval, MeanIoU
+    >>> metric = ConfidenceInterval(MeanIoU(num_classes=2), level=0.9)
+    >>> rng = torch.Generator().manual_seed(0)
+    >>> target = torch.randint(0, 2, (50, 8, 8), generator=rng)
+    >>> preds = torch.where(torch.rand(50, 8, 8, generator=rng) < 0.2, 1 - target, target)
+    >>> metric.update(preds, target, ids=range(50))
+    >>> interval = metric.compute()
+    >>> [round(float(x), 2) for x in interval]
+    [0.66, 0.64, 0.68]
+    """
+
+    def update(self, preds: Any, target: Any, ids: Ids | None = None) -> None:
+        """Count one batch of N images.
+
+        Args:
+            preds: as ``MeanIoU.update`` takes them.
+            target: likewise.
+            ids: an int or str for each image.
+
+        Raises:
+            ValueError: input that does not fit, a wrong number of ids.
+            TypeError: ids that are no ints or strings.
+        """
+        super().update(preds, target, ids)
+
+    def batch_states(self, preds: Any, target: Any, ids: Ids | None = None) -> dict[str, Any]:
+        """The sums of one batch."""
+        return self.summed([preds], target, ids)
+
+    @uncompiled
+    def compute(self) -> Any:
+        """The value with its interval, over all images and processes."""
+        spread, values = self.spread(), self.values(0)
+        if isinstance(values, dict):
+            return {name: self.interval(value, spread) for name, value in values.items()}
+        return self.interval(values, spread)
+
+    def plot(self, val: Any = None, ax: Any = None) -> Any:
+        """Plot the value and its interval, or those of each class; returns what ``MeanIoU.plot`` does."""
+        return self.drawn(self.compute() if val is None else val, self.key, ax)
+
+
+class PairedComparison(Bootstrapped):
+    """Two models on the same images: the difference of their scores, with its interval.
+
+    Every replicate takes the same images for both, so what is hard for both does not widen the interval.
+
+    Args:
+        metric: any metric of one score that follows from areas.
+        level, replicates, seed: as in ``ConfidenceInterval``.
+        kwargs: torchmetrics' own.
+
+    ``compute()`` gives a ``Comparison``: ``a``, ``b``, ``difference`` (b - a) and its ``p_value``.
+
+    >>> import torch
+    >>> from segiou import MeanIoU, PairedComparison
+    >>> metric = PairedComparison(MeanIoU(num_classes=2))
+    >>> rng = torch.Generator().manual_seed(0)
+    >>> target = torch.randint(0, 2, (50, 8, 8), generator=rng)
+    >>> worse, better = (torch.where(torch.rand(50, 8, 8, generator=rng) < p, 1 - target, target) for p in (0.2, 0.1))
+    >>> metric.update(worse, better, target)
+    >>> result = metric.compute()
+    >>> bool(result.difference.low > 0), round(float(result.difference.value), 2)
+    (True, 0.16)
+    """
+
+    models = 2
+
+    def update(self, preds_a: Any, preds_b: Any, target: Any, ids: Ids | None = None) -> None:
+        """Count one batch of N images, predicted by both models.
+
+        Args:
+            preds_a: predictions of the first model, as ``MeanIoU.update`` takes them.
+            preds_b: of the second.
+            target: the labels of both.
+            ids: an int or str for each image.
+
+        Raises:
+            ValueError: input that does not fit, a wrong number of ids.
+            TypeError: ids that are no ints or strings.
+        """
+        super().update(preds_a, preds_b, target, ids)
+
+    def batch_states(self, preds_a: Any, preds_b: Any, target: Any, ids: Ids | None = None) -> dict[str, Any]:
+        """The sums of one batch."""
+        return self.summed([preds_a, preds_b], target, ids)
+
+    @uncompiled
+    def compute(self) -> Any:
+        """Both scores and their difference, over all images and processes; a dict where the metric gives one."""
+        spread, a, b = self.spread(), self.values(0), self.values(1)
+        if isinstance(a, dict):
+            return {name: self._compared(a[name], b[name], spread) for name in a}
+        return self._compared(a, b, spread)
+
+    def plot(self, val: Any = None, ax: Any = None) -> Any:
+        """Plot the difference with its interval, or those of each class; returns what ``MeanIoU.plot`` does."""
+        return self.drawn(_differences(self.compute() if val is None else val), f"{self.key}, b - a", ax)
+
+    def _compared(self, a: Tensor, b: Tensor, spread: bool) -> Comparison:
+        difference = b - a
+        drawn = difference[1:]
+        found = (~drawn.isnan()).sum(0)
+        sides = torch.minimum((drawn <= 0).sum(0), (drawn >= 0).sum(0))
+        p_value = (2 * (sides + 1) / (found + 1)).clamp(max=1)
+        p_value = p_value.clamp(min=2.0 ** (1 - int(self.images[0])))  # no exact test of signs could say less
+        p_value = p_value.masked_fill(difference[0].isnan() | (not spread), torch.nan)
+        of_a, of_b, between = (self.interval(values, spread) for values in (a, b, difference))
+        return Comparison(of_a, of_b, between, p_value)
+
+
+def _differences(found: Any) -> Any:
+    """The differences of a comparison, or of a dict or list of them."""
+    if isinstance(found, Comparison):
+        return found.difference
+    if isinstance(found, dict):
+        return {name: _differences(part) for name, part in found.items()}
+    return [_differences(part) for part in found] if isinstance(found, list) else found

@@ -1,0 +1,285 @@
+"""Averages over images: each image is scored alone, and the scores are averaged.
+
+Source: Wang et al. 2023, "Revisiting Evaluation Metrics for Semantic Segmentation: Optimization and Evaluation
+of Fine-grained Intersection over Union" (arXiv 2310.19252), sections 3.2 and 3.3.
+"""
+
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+from torchmetrics.utilities import rank_zero_warn
+
+from segiou.counting.compiling import uncompiled
+from segiou.counting.rules import flag, number_in
+from segiou.labels.class_names import NumClasses
+from segiou.metrics.confusion_matrix import ScoreMetric
+from segiou.metrics.per_image import Ids, OfImages, areas_from, decoded, encoded, own_arguments
+from segiou.metrics.scores import Dice, MeanIoU
+from segiou.scoring.averaging import AbsentIf
+
+Over = Literal["images", "classes"]
+UNIT = 2.0**36  # scores are summed as integers of this fraction: in any order, and on any number of processes
+
+
+class ImageScores(NamedTuple):
+    """Scores of single images, in the order in which they came.
+
+    ``ids``: as they were given, None where not. ``values``: float32 ``(n,)``, the score of each image.
+    ``per_class``: float32 ``(n, C)``, nan where a class is absent from an image.
+    """
+
+    ids: list[int | str | None]
+    values: Tensor
+    per_class: Tensor
+
+    def worst(self, k: int) -> list[tuple[int | str | None, float]]:
+        """The ids and scores of the ``k`` images that scored lowest, the worst first."""
+        order = sorted((value, place) for place, value in enumerate(self.values.tolist()) if value == value)
+        return [(self.ids[place], value) for value, place in order[:k]]
+
+
+class Imagewise(OfImages):
+    """A score of each image, averaged over images, or for each class over the images that have it.
+
+    Args:
+        metric: the score; where a class counts as absent from an image, and what that means, is its
+            ``absent_if`` and ``absent``. With ``average="none"`` the value is the mean over images of each class.
+        over: "images", the mean over images of the score of an image (mIoU^I); "classes", the mean over
+            classes of the mean over the images where the class is present (mIoU^C).
+        worst: average the worst q percent of the images only, of each class alone where ``over="classes"``:
+            the first ``max(1, int(q * n / 100))`` of n.
+        keep_images: keep the areas of every image. Then ``update`` takes ids, an image whose id was seen
+            before is not counted again, and ``images()`` gives the scores of all. ``worst`` needs it, and sets it.
+        kwargs: torchmetrics' own.
+
+    Without ``keep_images`` the state is a sum, and its sync one all-reduce; with it rows are gathered.
+
+    Raises:
+        TypeError, ValueError: arguments outside their choices.
+
+    >>> import torch
+    >>> from segiou import Imagewise, Precision
+    >>> metric = Imagewise(Precision(num_classes=2), keep_images=True)
+    >>> preds, target = torch.tensor([[0, 1, 1], [1, 1, 1]]), torch.tensor([[0, 1, 0], [1, 1, 1]])
+    >>> metric.update(preds, target, ids=["a.png", "b.png"])
+    >>> metric.compute()
+    tensor(0.8750)
+    >>> metric.images().worst(1)
+    [('a.png', 0.75)]
+    """
+
+    sums: Tensor
+
+    def __init__(
+        self,
+        metric: ScoreMetric,
+        *,
+        over: Over = "images",
+        worst: float | None = None,
+        keep_images: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(metric, ScoreMetric):
+            raise TypeError(f"{type(self).__name__} takes a metric of one score, such as MeanIoU(21), got {metric!r}")
+        super().__init__(metric, **kwargs)
+        self.score = metric.score
+        if over not in get_args(Over):
+            raise ValueError(f'over must be "images" or "classes", got {over!r}')
+        if over == "classes" and (metric.score.of_matrix or metric.averaging.average not in (None, "macro", "none")):
+            raise ValueError(f'over="classes" takes the mean of the scores of classes, which {metric} does not have')
+        self.over = over
+        self.worst = worst if worst is None else number_in("worst", worst, "a percentage between 0 and 100", 0, 100)
+        self.keep_images = flag("keep_images", keep_images) or worst is not None
+        self._single = metric.score.of_matrix or (over == "images" and metric.averaging.average != "none")
+        if self.keep_images:
+            self._areas_name = f"areas_{self.identity}"
+            self.add_rows(self._areas_name, self.area_shape, torch.int64)
+            self.add_rows("ids", (), torch.uint8)
+        else:
+            width = 1 if self._single else len(metric.classes.scored)
+            self._sums_name = f"sums_{'single' if self._single else 'classes'}_{self.identity}"
+            self.add_state(self._sums_name, torch.zeros(2, width, dtype=torch.int64), "sum")
+
+    @property
+    def takes_ids(self) -> bool:
+        """Whether ``update`` takes ids."""
+        return self.keep_images
+
+    def extra_repr(self) -> str:
+        """The metric, and the arguments."""
+        return f"{super().extra_repr()}, over={self.over!r}, worst={self.worst}, keep_images={self.keep_images}"
+
+    @property
+    def key(self) -> str:
+        """The name in logs, such as "mIoU_I", "mIoU_C" or "mIoU_C5" for the worst 5 percent."""
+        worst = "" if self.worst is None else f"{self.worst:g}"
+        return f"{self.score.key}_{'I' if self.over == 'images' else 'C'}{worst}"
+
+    def update(self, preds: Any, target: Any, ids: Ids | None = None) -> None:
+        """Count one batch of N images.
+
+        Args:
+            preds: as ``MeanIoU.update`` takes them.
+            target: likewise.
+            ids: an int or str for each image; needs ``keep_images=True``.
+
+        Raises:
+            ValueError: input that does not fit, a wrong number of ids, ids that would not be kept.
+            TypeError: ids that are no ints or strings.
+        """
+        super().update(preds, target, ids)
+
+    def batch_states(self, preds: Any, target: Any, ids: Ids | None = None) -> dict[str, Any]:
+        """The sums of one batch, or its rows."""
+        if ids is not None and not self.keep_images:
+            raise ValueError(f"ids are for {type(self).__name__}(..., keep_images=True), which keeps every image")
+        areas, errors = self.areas_of_images(preds, target)
+        if not self.keep_images:
+            return {self._sums_name: _sums(self._scores(areas)), "errors": errors}
+        lines = torch.tensor(bytearray(encoded(ids, len(areas))), dtype=torch.uint8, device=areas.device)
+        return {self._areas_name: [areas], "ids": [lines], "errors": errors}
+
+    def _scores(self, areas: Tensor) -> Tensor:
+        """What is averaged over images, float64 ``(N, 1)``, or ``(N, C)`` of classes."""
+        how, score = self.metric.averaging, self.score
+        each = areas_from(areas, 1)
+        if self._single:
+            return score.unrounded(each, how)[:, None]
+        return how.per_class(score.formula, how.scored(each))
+
+    @uncompiled
+    def compute(self) -> Tensor:
+        """The average over all images and processes: float32, a scalar or ``(C,)``; nan where there is none."""
+        self.metric.check(self.errors)
+        if not self.keep_images:
+            means = _means(getattr(self, self._sums_name))
+        else:
+            scores = self._scores(self._seen()[1])
+            means = _means(_sums(scores)) if self.worst is None else _worst(scores, self.worst)
+        if self._single:
+            return means[0].float()
+        if self.metric.averaging.average == "none":
+            return means.float()
+        left_out = self.score.left_out(self.metric.averaging)
+        return means[[c for c in range(len(means)) if c not in left_out]].nanmean().float()
+
+    @uncompiled
+    def images(self) -> ImageScores:
+        """The scores of all images, of all processes; needs ``keep_images=True``.
+
+        Raises:
+            ValueError: the images were not kept.
+        """
+        if not self.keep_images:
+            raise ValueError(f"images() is for {type(self).__name__}(..., keep_images=True), which keeps every image")
+        synced = self._is_synced
+        with self.sync_context(
+            dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and not synced, should_unsync=not synced
+        ):
+            self.metric.check(self.errors)
+            ids, rows = self._seen()
+        areas, how, score = areas_from(rows, 1), self.metric.averaging, self.score
+        values = score(areas, replace(how, average="macro") if how.average == "none" else how)
+        return ImageScores(ids, values, values[:, None] if score.of_matrix else score.per_class(areas, how))
+
+    def plot(self, val: Any = None, ax: Any = None) -> Any:
+        """Plot one value or several over time as points, a value for each class as bars; see ``MeanIoU.plot``."""
+        value = self.compute() if val is None else val
+        bars = isinstance(value, Tensor) and value.ndim == 1
+        return self.metric.plot(value, ax) if bars else self._plot(value, ax)
+
+    def _seen(self) -> tuple[list[int | str | None], Tensor]:
+        """The ids and areas of all images, of each id the first."""
+        ids, areas = decoded(self._stacked("ids")), self._stacked(self._areas_name)
+        first: dict[int | str, int] = {}
+        keep = [i for i, name in enumerate(ids) if name is None or first.setdefault(name, i) == i]
+        again = [(i, first[name]) for i, name in enumerate(ids) if name is not None and first[name] != i]
+        if again:
+            places, firsts = zip(*again, strict=True)
+            differ = (areas[list(places)] != areas[list(firsts)]).flatten(1).any(1)
+            if differ.any():
+                named = ids[places[int(differ.nonzero()[0])]]
+                rank_zero_warn(
+                    f"{int(differ.sum())} images came again under an id that was seen before, with other pixels, and "
+                    f"only the first counts, for example {named!r}: call reset() between epochs, and give each image "
+                    "an id of its own",
+                    UserWarning,
+                )
+        return [ids[i] for i in keep], areas[keep]
+
+
+class ImagewiseIoU(Imagewise):
+    """IoU averaged over images: mIoU^I, or mIoU^C with ``over="classes"``.
+
+    A class is active in an image if the target has it. What is predicted for it elsewhere still counts, as misses of
+    the classes that are there. With one class alone it would count nowhere, so for binary and multilabel tasks
+    an image in which the class is predicted only scores 0.
+
+    Args:
+        num_classes: the number of classes, or a label set.
+        over: see ``Imagewise``.
+        worst: see ``Imagewise``.
+        keep_images: see ``Imagewise``.
+        absent_if: "target" or "union", which takes a class that is only predicted for present, with IoU 0; None
+            is the rule above.
+        kwargs: see ``segiou.metrics.ConfusionMatrixMetric``.
+
+    >>> import torch
+    >>> from segiou import ImagewiseIoU
+    >>> preds, target = torch.tensor([[0, 1, 1], [1, 1, 1]]), torch.tensor([[0, 1, 0], [1, 1, 1]])
+    >>> ImagewiseIoU(num_classes=2)(preds, target), ImagewiseIoU(num_classes=2, over="classes")(preds, target)
+    (tensor(0.7500), tensor(0.6250))
+    """
+
+    scores: type[ScoreMetric] = MeanIoU
+
+    def __init__(
+        self,
+        num_classes: NumClasses = None,
+        *,
+        over: Over = "images",
+        worst: float | None = None,
+        keep_images: bool = False,
+        absent_if: AbsentIf | None = None,
+        **kwargs: Any,
+    ) -> None:
+        own = own_arguments(kwargs)
+        if absent_if is None:
+            absent_if = "target" if kwargs.get("task", "multiclass") == "multiclass" else "union"
+        metric = self.scores(num_classes, absent_if=absent_if, **kwargs)
+        super().__init__(metric, over=over, worst=worst, keep_images=keep_images, **own)
+
+
+class ImagewiseDice(ImagewiseIoU):
+    """Dice averaged over images, or with ``over="classes"`` per class first; see ``ImagewiseIoU``.
+
+    >>> import torch
+    >>> from segiou import ImagewiseDice
+    >>> preds, target = torch.tensor([[0, 1, 1], [1, 1, 1]]), torch.tensor([[0, 1, 0], [1, 1, 1]])
+    >>> ImagewiseDice(num_classes=2)(preds, target)
+    tensor(0.8333)
+    """
+
+    scores = Dice
+
+
+def _sums(scores: Tensor) -> Tensor:
+    """Sums over images in units, and the number of images that have a score: int64 ``(2, K)``."""
+    found = ~scores.isnan()
+    units = (scores.nan_to_num(0) * UNIT).round().to(torch.int64)
+    return torch.stack([units.sum(0), found.sum(0)])
+
+
+def _means(sums: Tensor) -> Tensor:
+    """Means of what ``_sums`` summed, float64 ``(K,)``."""
+    total, images = sums.cpu().double().unbind(0)
+    return total / UNIT / images
+
+
+def _worst(scores: Tensor, percent: float) -> Tensor:
+    """For each column the mean of its lowest ``percent`` of scores, at least of one; float64 ``(K,)``."""
+    columns = [column[~column.isnan()].sort().values for column in scores.cpu().unbind(1)]
+    lowest = [column[: max(1, int(percent * len(column) / 100))] for column in columns]
+    return torch.stack([column.double().mean() for column in lowest])

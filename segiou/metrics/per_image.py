@@ -1,0 +1,137 @@
+"""Metrics of single images: what to count for each image, and by which id an image is known."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
+from segiou.metrics.pixels import here
+from segiou.metrics.state import SummedStates
+from segiou.scoring.formulas import Areas
+
+Ids = Sequence[int | str] | Tensor
+TORCHMETRICS = (
+    "compute_on_cpu",
+    "compute_with_cache",
+    "dist_sync_fn",
+    "dist_sync_on_step",
+    "distributed_available_fn",
+    "process_group",
+    "sync_on_compute",
+)
+
+
+class OfImages(SummedStates):
+    """A metric made of the areas of single images; ``metric`` says what is counted and how it is scored.
+
+    Args:
+        metric: a metric whose value follows from areas, such as ``MeanIoU(21)``; its arguments are used, its
+            own counts are not touched.
+        kwargs: torchmetrics' own, such as ``process_group``.
+
+    Raises:
+        TypeError: ``metric`` is none.
+    """
+
+    higher_is_better = True
+    plot_lower_bound = 0.0
+    plot_upper_bound = 1.0
+
+    __jit_ignored_attributes__: ClassVar[list[str]] = ["device", "_metric"]
+
+    errors: Tensor
+
+    def __init__(self, metric: ConfusionMatrixMetric, **kwargs: Any) -> None:
+        if not isinstance(metric, ConfusionMatrixMetric) or not metric.has_areas:
+            raise TypeError(
+                f"{type(self).__name__} takes a metric that follows from areas, such as MeanIoU(21), "
+                f"got {type(metric).__name__}"
+            )
+        super().__init__(**kwargs)
+        own = metric.clone()  # the user may go on counting with the one that was given
+        own.reset()
+        self._metric = (own,)  # in a tuple, so that its states are none of this one's
+        self.add_state("errors", torch.zeros(metric.errors.shape, dtype=torch.int64), "sum")
+
+    @property
+    def metric(self) -> ConfusionMatrixMetric:
+        """The metric that says what is counted and how it is scored."""
+        return self._metric[0]
+
+    @property
+    def key(self) -> str:
+        """The name in logs."""
+        return self.metric.key
+
+    @property
+    def identity(self) -> str:
+        """A name that is equal where the metrics are, for states that hold scores or areas of theirs."""
+        return hashlib.blake2b(repr(self.metric).encode(), digest_size=8).hexdigest()
+
+    @property
+    def area_shape(self) -> tuple[int, ...]:
+        """Shape of the three areas of one image: ``(3, C)``, for multilabel ``(3, L, 2)``."""
+        nothing = torch.zeros(self.metric.confmat.shape, dtype=torch.int64, device="cpu")
+        return (3, *self.metric.areas(nothing).target.shape)
+
+    def areas_of_images(self, preds: Any, target: Any) -> tuple[Tensor, Tensor]:
+        """The areas of N images, ``(N, 3, C)``, for multilabel ``(N, 3, L, 2)``; and the errors."""
+        counts, errors = here(self.metric.counted(preds, target, per_image=True), self.errors.device)
+        return torch.stack(self.metric.areas(counts), 1), errors
+
+    def extra_repr(self) -> str:
+        """The metric."""
+        return repr(self.metric)
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        super().reset()
+        self.metric.reset()  # it may have warned of nan scores
+
+
+def areas_from(stacked: Tensor, axis: int) -> Areas:
+    """Areas whose three parts lie on one axis."""
+    return Areas(*stacked.unbind(axis))
+
+
+def checked_ids(ids: Ids, images: int) -> list[int | str]:
+    """The ids of images as a list.
+
+    Raises:
+        ValueError: another number of ids than of images.
+        TypeError: an id that is no int or str.
+    """
+    listed = ids.tolist() if hasattr(ids, "tolist") else list(ids) if isinstance(ids, Iterable) else ids
+    if isinstance(ids, str | bytes | set) or not isinstance(listed, list):
+        raise TypeError(f"ids must be one int or str for each image, in their order, got {ids!r}")
+    listed = [int(name) if isinstance(name, np.integer) else name for name in listed]
+    wrong = [name for name in listed if not isinstance(name, int | str) or isinstance(name, bool)]
+    if wrong:
+        raise TypeError(
+            f"ids must be one int or str for each image, got {wrong[0]!r} of type {type(wrong[0]).__name__}"
+        )
+    if len(listed) != images:
+        raise ValueError(f"ids must be one for each image, got {len(listed)} ids and {images} images")
+    return listed
+
+
+def encoded(ids: Ids | None, images: int) -> bytes:
+    """Ids of images, checked, as a line of JSON each; null where there is none."""
+    listed = [None] * images if ids is None else checked_ids(ids, images)
+    return b"".join(json.dumps(name).encode() + b"\n" for name in listed)
+
+
+def decoded(ids: Tensor) -> list[int | str | None]:
+    """The ids of images that ``encoded`` gave as bytes."""
+    lines = bytes(ids.cpu().numpy()).splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def own_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Take the arguments that are torchmetrics' own out of ``kwargs``."""
+    return {name: kwargs.pop(name) for name in TORCHMETRICS if name in kwargs}

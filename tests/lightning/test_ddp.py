@@ -1,0 +1,112 @@
+"""The monitor on two processes, started as a script, against one process and against the naive loop."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers import lightning_ddp_cases as cases
+from tests.helpers.lightning_cases import OF_LIGHTNING, Tiny, close, naive_of, samples
+
+pytestmark = OF_LIGHTNING
+SCRIPT = Path(__file__).parents[1] / "helpers" / "lightning_ddp.py"
+SECONDS = 150
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each of the two processes has logged, by case."""
+    folder = tmp_path_factory.mktemp("ddp")
+    root = SCRIPT.parents[2]
+    settings = {key: value for key, value in os.environ.items() if key not in ("LOCAL_RANK", "WORLD_SIZE")}
+    path = os.pathsep.join(filter(None, [str(root), settings.get("PYTHONPATH")]))
+    with subprocess.Popen(
+        [sys.executable, SCRIPT, folder],
+        env={**settings, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            printed, _ = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            pytest.fail(f"the processes hang:\n{process.communicate()[0][-3000:]}")
+    assert process.returncode == 0, printed[-5000:]
+    return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in (0, 1)]
+
+
+@pytest.mark.parametrize("name", cases.EQUAL_TO_ONE_PROCESS)
+def test_two_processes_log_what_one_does(ranks, name):
+    alone = cases.EQUAL_TO_ONE_PROCESS[name](devices=1)
+    assert alone
+    assert [rank[name]["logged"] for rank in ranks] == [alone, alone]  # to the last bit
+
+
+@pytest.mark.parametrize("name", cases.EQUAL_BETWEEN_RANKS)
+def test_the_ranks_log_the_same(ranks, name):
+    first, second = (rank[name]["logged"] for rank in ranks)
+    assert {"train/mIoU", "train/Dice", "val/mIoU", "val/Dice"} <= first.keys()
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "suffix", "data"),
+    [
+        ("odd_data_set", "val", "", samples(7)),
+        ("two_loaders", "val", "/dataloader_idx_0", samples(7)),
+        ("two_loaders", "val", "/dataloader_idx_1", samples(5, seed=1)),
+        ("tested", "test", "", samples(7)),
+        ("train_stage", "train", "", samples(7)),
+        ("rank_without_batches", "val", "", samples(7)),
+    ],
+)
+def test_the_values_are_those_of_every_sample_once(ranks, name, stage, suffix, data):
+    assert close(ranks[1][name]["logged"], stage, naive_of(Tiny(), data), suffix)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize(
+    ("name", "reductions"),
+    [("odd_data_set", 1), ("two_loaders", 1), ("rank_without_batches", 1), ("monitored", 2), ("train_stage", 4)],
+)
+def test_one_all_reduce_an_epoch(ranks, rank, name, reductions):
+    assert ranks[rank][name]["calls"] == ["all_reduce"] * reductions
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_one_all_reduce_for_all_metrics_and_gathers_for_kept_images_alone(ranks, rank):
+    calls = ranks[rank]["more_metrics"]["calls"]
+    assert calls[0] == "all_reduce"
+    assert set(calls[1:]) == {"barrier", "all_gather"}
+
+
+def test_only_rank_0_hands_results_to_the_loggers(ranks):
+    assert [rank["two_loaders"]["published"] for rank in ranks] == [["val", "val"], []]
+    assert [rank["trained"]["published"] for rank in ranks] == [["val", "train"], []]
+
+
+def test_a_report_shows_the_worst_images_of_all_processes(ranks):
+    shown = [name for name in ranks[0]["reported"]["logged"] if ".html" in name]
+    assert len(shown) == 12 + 5
+    assert shown[0] == "report_dataloader_idx_0.html/0"
+    assert shown[-1] == "report_dataloader_idx_1.html/4"
+
+
+def test_training_stops_early_and_keeps_the_best(ranks):
+    got = ranks[1]["monitored"]["logged"]
+    assert got["epochs"] == 2
+    assert got["best"] == got["val/mIoU"]
+
+
+def test_nothing_is_warned_of(ranks):
+    said = {text for rank in ranks for case in rank.values() for text in case["warnings"]}
+    own = [text for text in said if any(word in text for word in ("twice", "Monitor", "sync_dist", "resumed"))]
+    assert not own

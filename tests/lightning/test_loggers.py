@@ -1,0 +1,203 @@
+"""What the loggers and the console get: scores per class, the figure, the table."""
+
+import csv
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from matplotlib.figure import Figure
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from segiou import Dice, MeanIoU, Precision, Recall
+from segiou.lightning import SegmentationMonitor
+from segiou.lightning.loggers import Result, table
+from tests.helpers.lightning_cases import CLASSES, IGNORED, NAMES, OF_LIGHTNING, Tiny, loader, trainer
+
+pytestmark = OF_LIGHTNING
+SHOWN = ("mIoU", "Dice", "IoU/road", "Dice/road")
+
+
+def monitor(**options: Any) -> SegmentationMonitor:
+    return SegmentationMonitor(CLASSES, ignore_index=IGNORED, **{"class_names": NAMES, **options})
+
+
+def per_class(model: Tiny, stage: str = "val") -> dict[str, float]:
+    """The scores of each class by the metrics alone, under the names that the loggers get."""
+    found = {}
+    for name, metric in (("IoU", MeanIoU), ("Dice", Dice)):
+        alone = metric(CLASSES, ignore_index=IGNORED, average="none")
+        for scores, target in model.seen[stage, 0].values():
+            alone.update(scores, target)
+        found |= {f"{stage}/{name}/{label}": float(score) for label, score in zip(NAMES, alone.compute(), strict=True)}
+    return found
+
+
+class Recorder(Logger):
+    """Keeps what it is given; its subclasses have the names of real loggers."""
+
+    name, version, run_id = "recorder", 0, "run-1"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.metrics: list[tuple[dict[str, float], int | None]] = []
+        self.figures: list[tuple[Any, ...]] = []
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing to keep."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.metrics.append((metrics, step))
+
+
+class WandbLogger(Recorder):
+    """Takes images as W&B's does."""
+
+    def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
+        self.figures.append((key, *map(type, images), step))
+
+
+class MLFlowLogger(Recorder):
+    """Takes figures through its client, as MLflow's does."""
+
+    @property
+    def experiment(self) -> Any:
+        return self
+
+    def log_figure(self, run_id: str, figure: Any, artifact_file: str) -> None:
+        self.figures.append((run_id, type(figure), artifact_file))
+
+
+class OwnWandbLogger(WandbLogger):
+    """A user's subclass."""
+
+
+@pytest.mark.parametrize(
+    ("logger", "figures"),
+    [
+        (WandbLogger, [("val/confusion_matrix", Figure, 1), ("val/confusion_matrix", Figure, 3)]),
+        (OwnWandbLogger, [("val/confusion_matrix", Figure, 1), ("val/confusion_matrix", Figure, 3)]),
+        (
+            MLFlowLogger,
+            [("run-1", Figure, f"val/confusion_matrix_epoch{epoch}_step{2 * epoch + 1}.png") for epoch in (0, 1)],
+        ),
+        (Recorder, []),
+    ],
+)
+def test_every_kind_of_logger_gets_scores_and_the_figure_its_own_way(logger, figures):
+    recorder, model = logger(), Tiny()
+    trainer(monitor(), logger=recorder, max_epochs=2).fit(model, loader(batch_size=4), loader())
+    assert recorder.figures == figures
+    latest = next(metrics for metrics, _ in reversed(recorder.metrics) if "val/IoU/road" in metrics)
+    assert latest == pytest.approx({**per_class(model), "epoch": 1}, nan_ok=True)
+    for stage in ("train", "val"):
+        steps = {key: [step for metrics, step in recorder.metrics if f"{stage}/{key}" in metrics] for key in SHOWN}
+        assert steps == {key: [1, 3] for key in SHOWN}  # beside Lightning's own
+
+
+def test_several_loggers_and_loaders():
+    first, second = WandbLogger(), WandbLogger()
+    trainer(monitor(), logger=[first, second]).validate(Tiny(), [loader(), loader(3)])
+    assert first.figures == second.figures
+    assert [key for key, *_ in first.figures] == [f"val/confusion_matrix/dataloader_idx_{i}" for i in (0, 1)]
+    assert {f"val/IoU/{name}/dataloader_idx_1" for name in NAMES} <= {k for m, _ in second.metrics for k in m}
+
+
+@pytest.mark.parametrize(
+    ("options", "scores", "figures"),
+    [({"figure": False}, True, 0), ({"per_class": False}, False, 1), ({"stages": ["train"]}, False, 0)],
+)
+def test_scores_and_figure_can_be_left_out(options, scores, figures):
+    recorder = WandbLogger()
+    trainer(monitor(**options), logger=recorder).fit(Tiny(), loader(), loader())
+    assert any("val/IoU/road" in metrics for metrics, _ in recorder.metrics) == scores
+    assert len(recorder.figures) == figures
+
+
+def test_csv(tmp_path):
+    model, logger = Tiny(), CSVLogger(tmp_path)
+    trainer(monitor(), logger=logger).fit(model, loader(), loader())
+    with open(Path(logger.log_dir, "metrics.csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    expected = {**per_class(model), **per_class(model, "train")}
+    written = {key: [float(row[key]) for row in rows if row[key]] for key in expected}
+    for key, score in expected.items():
+        assert written[key] == pytest.approx([score], nan_ok=True), key
+    assert [float(row["val/mIoU"]) for row in rows if row["val/mIoU"]]
+    pictures = list(Path(logger.log_dir, "figures").iterdir())
+    assert [picture.name for picture in pictures] == ["val_confusion_matrix_epoch0_step2.png"]
+    assert pictures[0].read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.filterwarnings("ignore:.*(pkg_resources|np.bool8)")
+def test_tensorboard(tmp_path):
+    model, logger = Tiny(), TensorBoardLogger(tmp_path)
+    trainer(monitor(), logger=logger).fit(model, loader(), loader())
+    logger.experiment.close()
+    events = EventAccumulator(logger.log_dir).Reload()
+    assert events.Tags()["images"] == ["val/confusion_matrix"]
+    assert [image.step for image in events.Images("val/confusion_matrix")] == [2]
+    for key, score in per_class(model).items():
+        assert [event.value for event in events.Scalars(key)] == pytest.approx([score], nan_ok=True)
+
+
+@pytest.mark.parametrize("task", [{"task": "binary"}, {"task": "multilabel", "num_labels": 2}])
+def test_the_other_tasks_are_drawn_and_named(task, capsys):
+    class Halves(Tiny):
+        """Binary: one map, multilabel: two."""
+
+        def test_step(self, batch: Any, batch_idx: int) -> Any:
+            images, target = batch
+            maps = task.get("num_labels", 1)
+            return {
+                "preds": self.net(images)[:, :maps].sigmoid(),
+                "target": target[:, None].expand(-1, maps, -1, -1) % 2,
+            }
+
+    recorder, names = WandbLogger(), ["sea", "ice"]
+    trainer(SegmentationMonitor(**task, class_names=names), logger=recorder).test(Halves(), loader(), verbose=False)
+    assert len(recorder.figures) == 1
+    assert {f"test/IoU/{name}" for name in names} <= {key for metrics, _ in recorder.metrics for key in metrics}
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in names)
+
+
+def test_without_a_logger_only_the_table_is_shown(capsys):
+    model = Tiny()
+    trainer(monitor()).fit(model, loader(), loader())
+    assert "ground" not in capsys.readouterr().out
+    trainer(monitor()).test(model, loader(), verbose=False)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert lines[0].strip() == "test"
+    cells = {line.split("│")[1].strip(): line.split("│")[2:7] for line in lines if line.startswith("│")}
+    assert [*cells] == [*NAMES, "mean / total"]
+    for column, metric in enumerate((MeanIoU, Dice, Precision, Recall)):
+        alone, each = (metric(CLASSES, ignore_index=IGNORED, average=average) for average in ("macro", "none"))
+        for scores, target in model.seen["test", 0].values():
+            alone.update(scores, target)
+            each.update(scores, target)
+        for row, score in [("mean / total", alone.compute()), *zip(NAMES, each.compute(), strict=True)]:
+            assert cells[row][column].strip() == ("-" if score.isnan() else f"{score:.4f}")
+    targets = torch.cat([target for _, target in model.seen["test", 0].values()])
+    assert cells["[tree]"][4].strip() == f"{int((targets == 2).sum()):,}"
+
+
+def test_a_score_without_value_and_many_pixels_in_the_table():
+    metric = SegmentationMonitor(3)._empty.counts
+    counts = torch.zeros(4, 4, dtype=torch.int64)
+    counts[0, 0], counts[1, 0] = 2**31, 1234
+    text = table(Result("test", "/dataloader_idx_1", counts, metric))
+    rows = [[cell.strip() for cell in line.split("│")] for line in text.splitlines()]
+    assert text.startswith("test/dataloader_idx_1")
+    assert ["", "2", "-", "-", "-", "-", "0", ""] in rows
+    assert ["", "1", "0.0000", "0.0000", "-", "0.0000", "1,234", ""] in rows
+    assert any("2,147,483,648" in row for row in rows)
+
+
+def test_without_rich_no_table_is_printed(monkeypatch, capsys):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "rich" else found(name, *rest))
+    trainer(monitor()).test(Tiny(), loader(), verbose=False)
+    assert "ground" not in capsys.readouterr().out
