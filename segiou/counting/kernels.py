@@ -16,11 +16,13 @@ from segiou.counting import bands, eager, forks  # noqa: F401  # forks: it notes
 from segiou.counting.inputs import Batch, Counted
 from segiou.counting.rules import Rules
 from segiou.counting.upsample import image_by_image
+from segiou.counting.verification import require_right
 
 log = logging.getLogger("segiou")
 Result = TypeVar("Result")
 
 FUSED = {"cpu": ("segiou.counting.cpu", "numba"), "cuda": ("segiou.counting.cuda", "triton")}
+VERIFIED = {"segiou.counting.cuda"}  # modules that are compiled on the user's machine, for a card that we have not seen
 _failed: set[str] = set()  # modules whose kernels did not compile or run
 
 
@@ -59,7 +61,7 @@ def _fused(device: str, required: bool) -> ModuleType | None:
 
 def run(batch: Batch, rules: Rules, each: bool) -> Counted:
     """Count a batch."""
-    return attempt(lambda kernel: _call(kernel, batch, rules, each), batch.target.device)
+    return attempt(lambda kernel: _verified(kernel, batch, rules, each), batch.target.device)
 
 
 def mark(kind: str, values: Tensor, bound: float, marking: bands.Marking, distance: int) -> Tensor:
@@ -91,6 +93,13 @@ def attempt(call: Callable[[ModuleType], Result], device: torch.device) -> Resul
 def _warn(name: str, error: Exception) -> None:
     reason = f"{type(error).__name__}: {error}"
     warnings.warn(f"{name} failed and torch operations count instead, slower ({reason})", stacklevel=3)
+
+
+def _verified(kernel: ModuleType, batch: Batch, rules: Rules, each: bool) -> Counted:
+    """Count a batch with a kernel that has been found right, or need not be."""
+    if kernel.__name__ in VERIFIED and batch.target.numel():
+        require_right(kernel, _call, batch, rules)
+    return _call(kernel, batch, rules, each)
 
 
 def _call(kernel: ModuleType, batch: Batch, rules: Rules, each: bool) -> Counted:

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
-from segiou.counting import eager
+from segiou import MeanIoU
+from segiou.counting import eager, kernels, verification
 from tests.helpers import oracle
 from tests.helpers.strategies import labels, scores, shapes
 
@@ -26,6 +27,9 @@ if not GPU and os.environ.get("TRITON_INTERPRET") != "1":
     os.environ["TRITON_INTERPRET"] = "1"
 
 try:
+    import triton
+    import triton.language as tl
+
     from segiou.counting import cuda, triton_kernels
 except ImportError as error:  # too old a triton
     pytest.skip(str(error), allow_module_level=True)
@@ -317,3 +321,78 @@ def test_the_bits_of_a_threshold_are_those_of_the_rounded_number():
         float(torch.tensor(0.3, dtype=torch.bfloat16)), torch.float32
     )
     assert cuda.bits_of(-float("inf"), torch.float16) == -0x800000
+
+
+@pytest.fixture
+def trusted(monkeypatch):
+    """Metrics on the device of the tests count with Triton, nothing having been verified yet."""
+    monkeypatch.delenv("SEGIOU_KERNEL", raising=False)
+    monkeypatch.setattr(kernels, "_failed", set())
+    monkeypatch.setattr(verification, "_verified", set())
+    monkeypatch.setitem(kernels.FUSED, DEVICE, ("segiou.counting.cuda", "triton"))
+    kernels._fused.cache_clear()
+    yield
+    kernels._fused.cache_clear()
+
+
+KINDS = {
+    "labels": ({}, (2, 3, 4), torch.uint8),
+    "scores": ({}, (2, 5, 3, 4), torch.bfloat16),
+    "channels last": ({}, (2, 3, 4, 5), torch.float32),
+    "nearest": ({"upsample": "nearest"}, (2, 5, 2, 2), torch.float32),
+    "bilinear": ({"upsample": "bilinear"}, (2, 5, 2, 2), torch.float32),
+    "aligned": ({"upsample": "bilinear", "align_corners": True}, (2, 5, 2, 2), torch.float16),
+    "binary": ({"task": "binary"}, (2, 3, 4), torch.float32),
+    "large table": ({"num_classes": 40}, (2, 40, 3, 4), torch.float32),
+}
+
+
+def update(name):
+    """A metric that has counted one batch of a kind."""
+    arguments, shape, dtype = KINDS[name]
+    metric = MeanIoU(**({"num_classes": 5, "ignore_index": 255} | arguments if "task" not in arguments else arguments))
+    preds = torch.rand(shape).to(dtype).to(DEVICE)
+    preds = preds.movedim(-1, 1) if name == "channels last" else preds
+    metric.to(DEVICE).update(preds, torch.randint(0, 2, (2, 3, 4), device=DEVICE))
+    return metric
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_kernel_is_found_right_once(name, monkeypatch):
+    update(name)
+    assert len(verification._verified) == 1
+    assert not kernels._failed
+    monkeypatch.setattr(verification, "_sample_of", None)  # would be called to verify again
+    update(name)
+
+
+@triton.jit
+def last_max(scores, index, best, label):
+    """As ``_better``, but the last of equal scores wins."""
+    scores = triton_kernels._comparable(scores)
+    wins = ((scores < best) == 0) & (best == best)
+    return tl.where(wins, scores, best), tl.where(wins, index, label)
+
+
+@triton.jit
+def unchecked_row(labels, CLASSES: tl.constexpr, IGNORE: tl.constexpr):
+    """As ``_row``, but a label outside the classes is not told of."""
+    row, bad = right_row(labels, CLASSES, IGNORE)
+    return row, bad & (row != row)
+
+
+right_row = triton_kernels._row
+WRONG = {"scores": {"_better": last_max}, "large table": {"_better": last_max}, "labels": {"_row": unchecked_row}}
+
+
+@pytest.mark.skipif(GPU, reason="a compiled kernel does not notice that its functions are replaced")
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("name", WRONG)
+def test_a_kernel_that_is_wrong_on_this_machine_is_found_out(monkeypatch, name):
+    for function, wrong in WRONG[name].items():
+        monkeypatch.setattr(triton_kernels, function, wrong)
+    with pytest.warns(UserWarning, match=r"segiou.counting.cuda failed and torch operations count instead.*wrong cell"):
+        update(name)
+    assert kernels._failed == {"segiou.counting.cuda"}
+    update(name)  # silently, with torch operations
