@@ -94,7 +94,7 @@ class ModelTally:
 
     def __init__(self, scoring: Scoring) -> None:
         self.scores = GivenScores(**scoring.arguments, per_class=True)
-        self.iou = GivenIoU(**scoring.arguments, absent_if="target")
+        self.iou = GivenIoU(**scoring.arguments, absent_if="target_unless_empty")
         self.images = Imagewise(self.iou, keep_images=True)
         self.classes = Imagewise(self.iou, over="classes")
         self.interval = ConfidenceInterval(self.scores) if scoring.intervals else None

@@ -147,7 +147,7 @@ class Imagewise(OfImages):
         each = areas_from(areas, 1)
         if self._single:
             return score.unrounded(each, how)[:, None]
-        return how.per_class(score.formula, how.scored(each))
+        return score.each(each, how)
 
     @uncompiled
     def compute(self) -> Tensor:
@@ -213,17 +213,18 @@ class Imagewise(OfImages):
 class ImagewiseIoU(Imagewise):
     """IoU averaged over images: mIoU^I, or mIoU^C with ``over="classes"``.
 
-    A class is active in an image if the target has it. What is predicted for it elsewhere still counts, as misses of
-    the classes that are there. With one class alone it would count nowhere, so for binary and multilabel tasks
-    an image in which the class is predicted only scores 0.
+    A class is active in an image if the target has it. A false alarm of another class is then a miss of the classes
+    that are there, and counts as that. Where the target of an image has no class that is averaged (each of its classes
+    is excluded or ignored, or in no group), a false alarm would count nowhere: in such an image every class that is
+    predicted is active, with IoU 0. So are the positive class of a binary task and the labels of a multilabel one.
 
     Args:
         num_classes: the number of classes, or a label set.
         over: see ``Imagewise``.
         worst: see ``Imagewise``.
         keep_images: see ``Imagewise``.
-        absent_if: "target" or "union", which takes a class that is only predicted for present, with IoU 0; None
-            is the rule above.
+        absent_if: "target", or "union", which takes a class that is only predicted for present, with IoU 0; None
+            is the rule above, which is also "target_unless_empty".
         kwargs: see ``segiou.metrics.ConfusionMatrixMetric``.
 
     >>> import torch
@@ -246,9 +247,12 @@ class ImagewiseIoU(Imagewise):
         **kwargs: Any,
     ) -> None:
         own = own_arguments(kwargs)
-        if absent_if is None:
-            absent_if = "target" if kwargs.get("task", "multiclass") == "multiclass" else "union"
-        metric = self.scores(num_classes, absent_if=absent_if, **kwargs)
+        metric = self.scores(num_classes, absent_if=absent_if or "target", **kwargs)
+        if absent_if is None and (
+            metric.rules.task != "multiclass" or metric.averaging.exclude or metric.classes.groups
+        ):
+            rule: AbsentIf = "target_unless_empty" if metric.rules.task == "multiclass" else "union"
+            metric = self.scores(num_classes, absent_if=rule, **kwargs)
         super().__init__(metric, over=over, worst=worst, keep_images=keep_images, **own)
 
 

@@ -12,7 +12,7 @@ from segiou.scoring.formulas import Areas, floating
 
 Formula = Callable[[Areas], Tensor]
 Average = Literal["macro", "micro", "weighted", "none"]
-AbsentIf = Literal["union", "target"]
+AbsentIf = Literal["union", "target", "target_unless_empty"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,9 @@ class Averaging:
         absent: the score of an absent class, and of any other score that is 0/0: "skip" (nan, left out of
             means) or a number that counts.
         absent_if: a class is absent if it has no pixel in the "union" of target and prediction, or none
-            in the "target".
+            in the "target". "target_unless_empty" is "target" while the target has a pixel of a class that is
+            averaged, and "union" where it has none: a false alarm in such an image is a miss of no other class
+            that is averaged, and would count nowhere.
         exclude: class ids left out of every average; their pixels are still counted, and "none" still
             shows their score. None is the score's own.
         task: "binary" scores the positive class unless ``exclude`` is given; "multilabel" has one matrix
@@ -42,7 +44,8 @@ class Averaging:
         if self.average not in (None, *get_args(Average)):
             raise ValueError(f'average must be "macro", "micro", "weighted", "none" or None, got {self.average!r}')
         if self.absent_if not in get_args(AbsentIf):
-            raise ValueError(f'absent_if must be "union" or "target", got {self.absent_if!r}')
+            choices = '"union", "target" or "target_unless_empty"'
+            raise ValueError(f"absent_if must be {choices}, got {self.absent_if!r}")
         number = isinstance(self.absent, Real) and not isinstance(self.absent, bool)
         if not (number and 0 <= float(self.absent) <= 1) and not (
             isinstance(self.absent, str) and self.absent == "skip"
@@ -64,12 +67,19 @@ class Averaging:
 
     def per_class(self, formula: Formula, areas: Areas) -> Tensor:
         """Scores in float64, ``(..., C)``; ``fill`` where a class has none."""
-        areas = floating(areas)
-        scores = formula(areas)
-        gone = areas.target == 0
-        if self.absent_if == "union":
-            gone &= areas.predicted == 0
+        gone = self._absent(areas, self.kept(areas.target.shape[-1]))
+        scores = formula(floating(areas))
         return scores.masked_fill(gone | scores.isnan(), self.fill)
+
+    def _absent(self, areas: Areas, kept: list[int]) -> Tensor:
+        """Which classes are absent, where averages are over those that are ``kept``: bool ``(..., C)``."""
+        gone = areas.target == 0
+        if self.absent_if == "target":
+            return gone
+        unseen = gone & (areas.predicted == 0)
+        if self.absent_if == "union":
+            return unseen
+        return torch.where(gone[..., kept].all(-1, keepdim=True), unseen, gone)
 
     def reduce(self, formula: Formula, areas: Areas) -> Tensor:
         """Reduce areas of shape ``(..., C)`` to a score ``(...)``, or to ``(..., C)`` for "none"; float64."""
@@ -77,10 +87,11 @@ class Averaging:
             return self.per_class(formula, areas)
         kept = self.kept(areas.target.shape[-1])
         areas = areas.map(lambda area: area[..., kept])
+        over_all = replace(self, exclude=None)
         if self.average == "micro":
             summed = areas.map(lambda area: area.sum(-1, keepdim=True))
-            return self.per_class(formula, summed).squeeze(-1)
-        scores = self.per_class(formula, areas)
+            return over_all.per_class(formula, summed).squeeze(-1)
+        scores = over_all.per_class(formula, areas)
         if self.average == "macro":
             return scores.nanmean(-1)
         weights = areas.target.to(scores.dtype).masked_fill(scores.isnan(), 0)
@@ -130,4 +141,8 @@ class Score:
 
     def per_class(self, areas: Areas, how: Averaging) -> Tensor:
         """The score of each class, ``(..., C)``, or of each label, ``(..., L)``; float32."""
-        return how.per_class(self.formula, how.scored(areas)).float()
+        return self.each(areas, how).float()
+
+    def each(self, areas: Areas, how: Averaging) -> Tensor:
+        """As ``per_class``, in float64."""
+        return replace(how, exclude=self.left_out(how)).per_class(self.formula, how.scored(areas))

@@ -311,3 +311,58 @@ def test_a_false_alarm_on_an_empty_image_is_no_matter_of_opinion_for_one_class()
     assert float(ImagewiseIoU(task="binary")(preds, target)) == 1 / 2
     assert float(ImagewiseIoU(task="binary", absent_if="target")(preds, target)) == 1
     assert float(ImagewiseIoU(task="multilabel", num_labels=1)(preds[:, None], target[:, None])) == 1 / 2
+
+
+def fine_and_false_alarm():
+    """Two images: one is right, the target of the other is empty, and all of it is predicted as foreground."""
+    target = torch.zeros(2, 4, 4, dtype=torch.int64)
+    target[0, :2] = 1
+    preds = target.clone()
+    preds[1] = 1
+    return preds, target
+
+
+@pytest.mark.parametrize("kind", [ImagewiseIoU, ImagewiseDice])
+@pytest.mark.parametrize("keep_images", [False, True])
+def test_a_false_alarm_in_an_image_without_a_scored_class_counts(kind, keep_images):
+    preds, target = fine_and_false_alarm()
+    excluded = kind(2, exclude=0, keep_images=keep_images)
+    assert float(excluded(preds, target)) == 0.5
+    assert float(kind(task="binary")(preds, target)) == 0.5
+    assert float(kind(3, exclude=[0, 2])(preds, target)) == 0.5
+    assert float(kind(3, ignore_index=2, exclude=0)(preds, target)) == 0.5
+    assert float(kind(2, groups={"all": [1]})(preds, target)) == 0.5
+    assert float(kind(2, exclude=0, over="classes")(preds, target)) == 0.5
+    assert float(kind(2, exclude=0, absent_if="target")(preds, target)) == 1.0, "what is asked for is done"
+    if keep_images:
+        assert excluded.images().worst(1) == [(None, 0.0)]
+        assert excluded.images().per_class[:, 1].tolist() == [1.0, 0.0]
+
+
+def test_a_false_alarm_counts_as_a_miss_where_a_scored_class_is_there():
+    target, preds = torch.tensor([[0, 1, 1, 1]]), torch.tensor([[0, 1, 1, 2]])
+    assert float(ImagewiseIoU(3, exclude=0)(preds, target)) == pytest.approx(2 / 3), "class 2 is not active"
+    assert float(ImagewiseIoU(3, exclude=0, absent_if="union")(preds, target)) == pytest.approx(1 / 3)
+    assert torch.isnan(ImagewiseIoU(3, exclude=0)(torch.zeros(1, 4).long(), torch.zeros(1, 4).long()))
+
+
+@given(data=st.data(), classes=st.integers(2, 4))
+def test_the_rule_is_decided_for_each_image(data, classes):
+    """Against a loop over images that has the rule in words."""
+    shape = (3, 4)
+    preds, target = (
+        torch.tensor(data.draw(st.lists(st.integers(0, classes - 1), min_size=12, max_size=12))).view(shape)
+        for _ in range(2)
+    )
+    excluded = data.draw(st.sets(st.integers(0, classes - 1), max_size=classes - 1))
+    averaged = [c for c in range(classes) if c not in excluded]
+    means = []
+    for p, t in zip(preds.tolist(), target.tolist(), strict=True):
+        there = [c for c in averaged if c in t] or [c for c in averaged if c in p]
+        ious = [
+            sum(a == b == c for a, b in zip(p, t, strict=True)) / sum(c in (a, b) for a, b in zip(p, t, strict=True))
+            for c in there
+        ]
+        means += [sum(ious) / len(ious)] if ious else []
+    found = float(ImagewiseIoU(classes, exclude=sorted(excluded))(preds, target))
+    assert found == pytest.approx(sum(means) / len(means)) if means else found != found
