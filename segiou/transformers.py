@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
 
-from segiou.counting.inputs import unwrapped
 from segiou.counting.rules import Upsample
+from segiou.counting.tensors import unwrapped
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.named_values import scalars, scored_names
 from segiou.metrics.scores import SegmentationMetrics

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from segiou.counting import inputs
+from segiou.counting import inputs, value_errors
 from segiou.counting.compiling import uncompiled
 from segiou.counting.inputs import Batch, Counted
 from segiou.counting.kernels import kernel_for, run
@@ -46,8 +46,8 @@ def count(preds: Any, target: Any, rules: Rules, per_image: bool = False) -> Cou
         counted = Counted(torch.cat(counts) if per_image else torch.stack(counts).sum(0), errors)
     if rules.validate_args and counted.errors.device.type == "cpu":
         seen = counted.errors.tolist()
-        if inputs.has_bad(seen):
-            raise inputs.value_error(found, seen, rules)
+        if value_errors.has_bad(seen):
+            raise value_errors.value_error(found, seen, rules)
     return counted
 
 

@@ -4,15 +4,13 @@ The form of the input is decided by the number of axes and the dtype, never by i
 message about input is in this file.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from segiou.counting.rules import Rules
+from segiou.counting.tensors import tensor, unwrapped
 
 BAD_PREDS, BAD_TARGET, NAN, NOT_PROBABILITY = range(4)
 
@@ -53,42 +51,6 @@ def batches(preds: Any, target: Any, rules: Rules) -> Iterator[Batch]:
             yield _batch(tensor("preds", image).unsqueeze(0), tensor("target", labels).unsqueeze(0), rules)
     else:
         yield _batch(tensor("preds", preds), tensor("target", target), rules)
-
-
-def unwrapped(preds: Any) -> Any:
-    """Unwrap a model's output: ``out`` as in torchvision, ``logits`` as in transformers."""
-    if isinstance(preds, Tensor | np.ndarray | list) or type(preds) is tuple:
-        return preds
-    for name in ("out", "logits"):
-        if isinstance(preds, Mapping) and name in preds:
-            return preds[name]
-        if hasattr(preds, name):
-            return getattr(preds, name)
-    held = f"keys {sorted(map(str, preds))}" if isinstance(preds, Mapping) else f"a {type(preds).__name__}"
-    raise TypeError(
-        f'preds must be a tensor, an array, a list of them, or hold the scores as "out" or "logits", got {held}'
-    )
-
-
-def tensor(name: str, value: Any) -> Tensor:
-    """A tensor that shares the memory of ``value`` where it can."""
-    if isinstance(value, Tensor):
-        if value.layout != torch.strided or value.is_nested:
-            raise TypeError(
-                f"{name} must be a dense tensor, got layout {value.layout}: pass {name}.to_dense() or a list"
-            )
-        return value.detach().resolve_neg()
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} must not be a masked array: pass {name}.filled(value) and ignore_index=value")
-    if not isinstance(value, np.ndarray):
-        raise TypeError(f"{name} must be a tensor, a numpy array or a list of them, got a {type(value).__name__}")
-    plain = value.flags.writeable and value.dtype.isnative and min(value.strides, default=0) >= 0
-    if not plain or any(stride % value.itemsize for stride in value.strides):
-        value = value.astype(value.dtype.newbyteorder("="))
-    try:
-        return torch.from_numpy(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an array of numbers, got dtype {value.dtype}") from None
 
 
 def _batch(preds: Tensor, target: Tensor, rules: Rules) -> Batch:
@@ -209,88 +171,3 @@ def _misfit(preds: Tensor, target: Tensor) -> str:
 
 def _shapes(preds: Tensor, target: Tensor) -> str:
     return f"preds of shape {tuple(preds.shape)} and target of shape {tuple(target.shape)}"
-
-
-def has_bad(errors: Sequence[int]) -> bool:
-    """Whether a kernel counted values that validation forbids; nan is allowed, and warned of."""
-    return bool(errors[BAD_PREDS] or errors[BAD_TARGET] or errors[NOT_PROBABILITY])
-
-
-def value_error(found: Sequence[Batch], errors: Sequence[int], rules: Rules) -> ValueError:
-    """The error for a batch in which a kernel counted bad values; looks again to name them."""
-    if errors[BAD_TARGET]:
-        return _label_error("target", [b.target for b in found], rules)
-    if errors[BAD_PREDS]:
-        return _label_error("preds", [b.preds for b in found if b.kind == "labels"], rules)
-    scores = [b.preds[~b.preds.isnan()] for b in found if not b.preds.isnan().all()]
-    low, high = min(float(s.min()) for s in scores), max(float(s.max()) for s in scores)
-    return ValueError(
-        NOT_PROBABILITY_TEXT.format(pixels=_pixels(errors[NOT_PROBABILITY]), seen=f", from {low:g} to {high:g}")
-    )
-
-
-def total_error(errors: Sequence[int], rules: Rules) -> ValueError:
-    """The error for bad values that an accelerator has only counted."""
-    if errors[BAD_TARGET] or errors[BAD_PREDS]:
-        return ValueError(
-            f"labels must be {_range('target', rules)}, got {_pixels(errors[BAD_TARGET])} of target and "
-            f"{_pixels(errors[BAD_PREDS])} of preds outside since the last reset, over all processes: "
-            "pass ignore_index for target values to leave out, or validate_args=False"
-        )
-    return ValueError(
-        NOT_PROBABILITY_TEXT.format(pixels=_pixels(errors[NOT_PROBABILITY]), seen=" since the last reset")
-    )
-
-
-NOT_PROBABILITY_TEXT = (
-    "scores must be probabilities between 0 and 1, got {pixels} outside{seen}: "
-    "pass from_logits=True for logits, or validate_args=False to take them as they are"
-)
-NAN_TEXT = "{pixels} had nan among their scores; a nan wins the argmax, and in a binary score it is negative"
-
-
-def nan_text(pixels: int) -> str:
-    """The warning about pixels whose scores hold a nan."""
-    return NAN_TEXT.format(pixels=_pixels(pixels))
-
-
-def _label_error(name: str, labels: list[Tensor], rules: Rules) -> ValueError:
-    allowed = [*range(rules.num_classes), *(rules.ignore_index if name == "target" else ())]
-    pixels: Counter[int] = Counter()
-    for label in labels:
-        found, numbers = np.unique(label.cpu().numpy(), return_counts=True)
-        pixels.update(dict(zip(found.tolist(), numbers.tolist(), strict=True)))
-    bad = [(int(value), number) for value, number in pixels.most_common() if int(value) not in allowed]
-    shown = ", ".join(f"{value} ({_pixels(number)})" for value, number in bad[:5])
-    rest = len(bad) - 5
-    more = f" and {rest} other value{'' if rest == 1 else 's'}" if rest > 0 else ""
-    remedy = "pass validate_args=False to count such pixels as void: a miss, and no class's false alarm"
-    if name == "target":
-        remedy = _target_remedy([value for value, _ in bad], rules)
-    return ValueError(f"{name} labels must be {_range(name, rules)}, got {shown}{more}: {remedy}")
-
-
-def _target_remedy(values: list[int], rules: Rules) -> str:
-    """What a target with these values outside the classes most likely needs."""
-    if rules.task != "multiclass":
-        if values == [255]:
-            return "pass target > 0 if 255 is the foreground, or ignore_index=255 if it is unlabelled"
-        return "map the labels to 0 and 1"
-    if rules.num_classes == 1:
-        return 'for one foreground class pass task="binary" in place of num_classes=1'
-    if len(values) == 1 and (values[0] < 0 or values[0] == 255):
-        ignore = [*rules.ignore_index, *values]
-        leave = f"pass ignore_index={ignore[0] if len(ignore) == 1 else ignore} to leave them out"
-    else:
-        more = f"num_classes={max(values) + 1}, " if 0 < max(values) < 2**16 else ""
-        leave = f"pass {more}labels that are mapped to the classes, or ignore_index for values to leave out"
-    return f"{leave}, or validate_args=False to leave out all outside"
-
-
-def _range(name: str, rules: Rules) -> str:
-    ignored = rules.ignore_index if name == "target" else ()
-    return f"0 to {rules.num_classes - 1}" + "".join(f" or {value}" for value in ignored)
-
-
-def _pixels(number: int) -> str:
-    return f"{number:,} pixel{'' if number == 1 else 's'}"

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segiou.counting import eager, inputs
+from segiou.counting import eager, inputs, value_errors
 from segiou.counting.compiling import uncompiled
 from segiou.counting.inputs import Batch, Counted
 from segiou.counting.kernels import attempt
@@ -41,8 +41,8 @@ def count_above(preds: Any, target: Any, rules: Rules, thresholds: Thresholds) -
     counted = Counted(*(torch.stack(values).sum(0) for values in zip(*parts, strict=True)))
     if rules.validate_args and counted.errors.device.type == "cpu":
         seen = counted.errors.tolist()
-        if inputs.has_bad(seen):
-            raise inputs.value_error(found, seen, rules)
+        if value_errors.has_bad(seen):
+            raise value_errors.value_error(found, seen, rules)
     return counted
 
 

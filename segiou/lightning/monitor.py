@@ -13,7 +13,7 @@ from typing import Any, get_args
 from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
 
-from segiou.counting.inputs import unwrapped
+from segiou.counting.tensors import unwrapped
 from segiou.labels.class_names import NumClasses
 from segiou.lightning.epoch import Measures, synced
 from segiou.lightning.loggers import Result, publish, table

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from segiou.counting.compiling import uncompiled
-from segiou.counting.inputs import batches, tensor, unwrapped
+from segiou.counting.inputs import batches
 from segiou.counting.predicted import predicted
 from segiou.counting.rules import integer
+from segiou.counting.tensors import tensor, unwrapped
 from segiou.labels import LabelSet
 from segiou.labels.checks import sizes_of
 from segiou.labels.class_names import NumClasses

@@ -7,7 +7,8 @@ from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
 
 from segiou.counting import Counted, Rules
-from segiou.counting.inputs import NAN, has_bad, nan_text, total_error
+from segiou.counting.inputs import NAN
+from segiou.counting.value_errors import has_bad, nan_text, total_error
 from segiou.metrics.state import SummedStates
 
 
