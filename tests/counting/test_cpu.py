@@ -243,7 +243,7 @@ def test_no_index_is_out_of_bounds(tmp_path):
         "-x",
         "-p",
         "no:cacheprovider",
-        "tests/test_counting.py",
+        "tests/counting/test_count.py",
         "-k",
         "cpu",
     ]
