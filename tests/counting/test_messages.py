@@ -107,9 +107,65 @@ BAD_INPUT = {
     ),
     "a one-hot target": (
         f(2, 3, 4),
-        i(2, 3, 4),
+        torch.eye(3, dtype=torch.int64)[[0, 1, 2, 0]].T.expand(2, 3, 4),
         "floating preds need a class axis that target has not, got preds of shape (2, 3, 4) and target of shape (2, 3, 4) "
-        "and torch.float32: pass target.argmax(1) if target is one-hot",
+        "and torch.float32: pass target.long().argmax(1) if target is one-hot",
+    ),
+    "a target of classes that overlap": (
+        f(2, 3, 4),
+        i(2, 3, 4, value=1),
+        "floating preds need a class axis that target has not, got preds of shape (2, 3, 4) and target of shape (2, 3, 4) "
+        'and torch.float32: pass task="multilabel" and num_labels=3 if classes may overlap, or target of shape (N, ...)',
+    ),
+    "a soft target": (
+        i(2, 4),
+        torch.full((2, 4), 0.25),
+        "target must hold labels of an integer dtype or bool, got torch.float32: pass target > 0.5 if it is a soft mask "
+        "of one class",
+    ),
+    "other images": (
+        f(2, 3, 4, 4),
+        i(5, 4, 4),
+        f"{FIT} (2, 3, 4, 4) and target of shape (5, 4, 4): pass the predictions of the same images, there are 2 and 5 "
+        "of them",
+    ),
+    "labels of other images": (
+        i(2, 4, 4),
+        i(5, 4, 4),
+        f"{FIT} (2, 4, 4) and target of shape (5, 4, 4): pass the predictions of the same images, there are 2 and 5 of them",
+    ),
+    "labels, and a target with a channel axis": (
+        i(2, 4, 4),
+        i(2, 1, 4, 4),
+        f"{FIT} (2, 4, 4) and target of shape (2, 1, 4, 4): target must have no channel axis, pass target.squeeze(1)",
+    ),
+    "labels with a channel axis": (
+        i(2, 1, 4, 4),
+        i(2, 4, 4),
+        "preds must have 3 channels on axis 1 (num_classes=3), got preds of shape (2, 1, 4, 4) and target of shape "
+        "(2, 4, 4): pass preds.squeeze(1) if these are labels",
+    ),
+    "scores of several scales": (
+        [f(2, 3, 4, 4), f(2, 3, 2, 2)],
+        i(2, 4, 4),
+        "preds must be one tensor of scores or labels for target of shape (2, 4, 4), got a list of 2 tensors with a batch "
+        "axis each: pass the one that holds the scores, such as preds[0]",
+    ),
+    "masks and class labels": (
+        (f(2, 3, 4, 4), f(2, 5)),
+        i(2, 4, 4),
+        "preds must be one tensor of scores or labels for target of shape (2, 4, 4), got a tuple of 2 tensors with a batch "
+        "axis each: pass the one that holds the scores, such as preds[0]",
+    ),
+    "nothing beside a list": (
+        [i(2, 2)],
+        None,
+        "preds and target must list as many images, got 1 and a NoneType",
+    ),
+    "a number beside a list": (
+        3,
+        [i(2, 2)],
+        'preds must be a tensor, an array, a list of them, or hold the scores as "out" or "logits", got a int',
     ),
     "scores without a class axis": (
         f(2, 4),
