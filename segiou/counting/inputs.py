@@ -65,7 +65,7 @@ def _are_outputs(preds: Any, target: Any) -> bool:
     """Whether ``preds`` are the outputs of a model, such as several scales, beside a whole batch of labels."""
     if not isinstance(preds, list | tuple) or isinstance(target, list | tuple) or not preds:
         return False
-    axes: int = getattr(target, "ndim", 0)
+    axes: int = target.ndim if hasattr(target, "ndim") else 0
     tensors = [output for output in preds if hasattr(output, "ndim")]
     return axes > 0 and any(output.ndim >= axes and len(output) == len(target) for output in tensors)
 
