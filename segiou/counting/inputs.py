@@ -21,8 +21,8 @@ class Counted(NamedTuple):
     """What a kernel gives back.
 
     ``counts``: int64 ``(C + 1, C + 1)``, or ``(items, C + 1, C + 1)`` where one matrix per item was asked
-    for. ``errors``: int64 ``(4,)``, pixels whose predicted label is outside the classes, whose target
-    label is neither a class nor ignored, whose scores hold a nan, whose score is no probability.
+    for. ``errors``: int64 ``(4,)``, pixels that count and whose predicted label is outside the classes, whose
+    target label is neither a class nor ignored, whose scores hold a nan, whose score is no probability.
     """
 
     counts: Tensor
@@ -72,9 +72,9 @@ def _are_outputs(preds: Any, target: Any) -> bool:
 
 def _length(images: Any) -> int | str:
     """How many images a list, or a tensor or array in its place, holds; else what it is."""
-    if isinstance(images, list | tuple) or getattr(images, "ndim", 0):
+    if isinstance(images, list | tuple) or len(getattr(images, "shape", ())):
         return len(images)
-    return "a single number" if hasattr(images, "ndim") else f"a {type(images).__name__}"
+    return "a single number" if hasattr(images, "shape") else f"a {type(images).__name__}"
 
 
 def _batch(preds: Tensor, target: Tensor, rules: Rules) -> Batch:

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from segiou.counting.inputs import BAD_PREDS, BAD_TARGET, NOT_PROBABILITY, Batch
@@ -18,9 +20,10 @@ def has_bad(errors: Sequence[int]) -> bool:
 def value_error(found: Sequence[Batch], errors: Sequence[int], rules: Rules) -> ValueError:
     """The error for a batch in which a kernel counted bad values; looks again to name them."""
     if errors[BAD_TARGET]:
-        return _label_error("target", [b.target for b in found], rules)
+        return _label_error("target", [_array(b.target) for b in found], rules)
     if errors[BAD_PREDS]:
-        return _label_error("preds", [b.preds for b in found if b.kind == "labels"], rules)
+        counted = [(b.preds, _counts(b.target, rules)) for b in found if b.kind == "labels"]
+        return _label_error("preds", [_array(preds)[_array(kept)] for preds, kept in counted], rules)
     wide = [b.preds.double() for b in found]
     scores = [each[~each.isnan()] for each in wide if not each.isnan().all()]
     low, high = min(float(s.min()) for s in scores), max(float(s.max()) for s in scores)
@@ -54,11 +57,15 @@ def nan_text(pixels: int) -> str:
     return NAN_TEXT.format(pixels=_pixels(pixels))
 
 
-def _label_error(name: str, labels: list[Tensor], rules: Rules) -> ValueError:
+def _array(values: Tensor) -> NDArray[Any]:
+    return values.cpu().numpy()
+
+
+def _label_error(name: str, labels: list[NDArray[Any]], rules: Rules) -> ValueError:
     allowed = [*range(rules.num_classes), *(rules.ignore_index if name == "target" else ())]
     pixels: Counter[int] = Counter()
     for label in labels:
-        found, numbers = np.unique(label.cpu().numpy(), return_counts=True)
+        found, numbers = np.unique(label, return_counts=True)
         pixels.update(dict(zip(found.tolist(), numbers.tolist(), strict=True)))
     bad = [(int(value), number) for value, number in pixels.most_common() if int(value) not in allowed]
     shown = ", ".join(f"{value} ({_pixels(number)})" for value, number in bad[:5])
@@ -78,6 +85,15 @@ def _label_error(name: str, labels: list[Tensor], rules: Rules) -> ValueError:
     else:
         remedy = "pass validate_args=False to count such pixels as void: a miss, and no class's false alarm"
     return ValueError(f"{name} labels must be {_range(name, rules)}, got {shown}{more}: {remedy}")
+
+
+def _counts(target: Tensor, rules: Rules) -> Tensor:
+    """Where a target label is a class that is not ignored."""
+    labels = target.long()
+    kept = (labels >= 0) & (labels < rules.num_classes)
+    for value in rules.ignore_index:
+        kept &= labels != value
+    return kept
 
 
 def _target_remedy(values: list[int], rules: Rules) -> str:

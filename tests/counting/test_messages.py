@@ -409,3 +409,18 @@ def test_an_empty_batch_counts_nothing(shape):
 def test_channels_of_a_binary_task_have_remedies_that_it_can_follow(preds, target, remedy):
     with pytest.raises(ValueError, match=f"{re.escape(f'target of shape {tuple(target.shape)}: {remedy}')}$"):
         MeanIoU(task="binary").update(preds, target)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.uint64])
+def test_a_prediction_where_the_target_is_ignored_may_be_anything(dtype):
+    """No score depends on it: many models write the ignored value there too."""
+    preds, target = with_values(0, 1, 255, 255, 7).to(dtype), with_values(0, 1, 255, 1, 255).to(dtype)
+    metric = MeanIoU(3, ignore_index=255)
+    metric.update(preds[:, [0, 1, 2, 4]], target[:, [0, 1, 2, 4]])
+    assert metric.compute() == 1
+    assert metric.confmat[-1].tolist() == [0, 0, 0, 2]
+    with pytest.raises(ValueError, match=re.escape("preds labels must be 0 to 2, got 255 (1 pixel)")):
+        metric.update(preds, target)
+    ignored_class = MeanIoU(3, ignore_index=0)
+    ignored_class.update(with_values(9, 1), with_values(0, 1))
+    assert ignored_class.compute() == 1
