@@ -5,13 +5,9 @@ import pytest
 import torch
 
 import segiou
-from tests.metrics.test_scores import TASKS, batch, build, every_case
+from tests.helpers.metric_cases import TASKS, batch, build, every_case
 
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("_closed_figures")
 
 
 @every_case
