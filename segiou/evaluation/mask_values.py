@@ -16,7 +16,8 @@ from torch import Tensor
 from segiou.counting import Rules, count
 from segiou.evaluation.mask_files import Array, Colours, MaskError
 from segiou.labels import LabelSet
-from segiou.labels.tables import KEYS, as_tensor, look_up, narrow
+from segiou.labels.checks import KEYS
+from segiou.labels.tables import as_tensor, look_up, narrow
 
 BYTE = 256
 

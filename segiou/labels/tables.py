@@ -1,15 +1,13 @@
 """One look-up for each pixel: every value becomes what one table says of it, all at once and in new memory."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Labels = TypeVar("Labels", Tensor, "np.ndarray[Any, Any]")
-
-KEYS = range(1 - 2**24, 2**24)  # a table is at most as long, and three 8-bit colours fit
+from segiou.labels.checks import Labels
 
 
 def as_tensor(name: str, values: Any) -> Tensor:
