@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import torch
 
 from segiou.argument_checks import flag, integers, number_in
+from segiou.counting.memory import lack_of_memory
 
 Task = Literal["multiclass", "binary", "multilabel"]
 Upsample = Literal["bilinear", "nearest"]
@@ -75,6 +76,7 @@ class Rules:
                 f"got threshold={threshold!r} and from_logits={from_logits!r}"
             )
         classes, labels = _sizes(task, num_classes, num_labels)
+        _require_memory(classes)
         ignored = _ignored(ignore_index, task, classes)
         return cls(
             task=task,
@@ -154,6 +156,16 @@ def _positive(name: str, value: int | None, task: Task) -> int:
     if number < 1:
         raise ValueError(f"{name} must be an integer of at least 1 for task={task!r}, got {value!r}")
     return number
+
+
+def _require_memory(classes: int) -> None:
+    side = classes + 1
+    lack = lack_of_memory(8 * side**2)
+    if lack:
+        raise ValueError(
+            f"num_classes={classes} needs a matrix of {side:,} x {side:,} counts (int64), which {lack}: "
+            "pass fewer classes"
+        )
 
 
 def _ignored(ignore_index: IgnoreIndex, task: Task, classes: int) -> tuple[int, ...]:

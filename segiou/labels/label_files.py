@@ -104,7 +104,7 @@ def _from_json(text: str) -> Any:
         raise ValueError(f"is no JSON: {constant} is no number")
 
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=refuse)
+        return json.loads(text, object_pairs_hook=once, parse_constant=refuse)
     except json.JSONDecodeError as error:
         raise ValueError(f"is no JSON: {error}") from error
     except RecursionError as error:
@@ -128,7 +128,7 @@ def _from_yaml(text: str) -> Any:
         Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), first)
     Loader.add_constructor(
         "tag:yaml.org,2002:map",
-        lambda loader, node: _once(
+        lambda loader, node: once(
             [(loader.construct_object(k), loader.construct_object(v, True)) for k, v in node.value]
         ),
     )
@@ -139,7 +139,7 @@ def _from_yaml(text: str) -> Any:
 
 
 def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
-    return _once(
+    return once(
         [(loader.construct_object(key, True), loader.construct_object(value, True)) for key, value in node.value]
     )
 
@@ -152,7 +152,7 @@ def _yaml() -> Any:
     return yaml
 
 
-def _once(pairs: Pairs) -> dict[Any, Any]:
+def once(pairs: Pairs) -> dict[Any, Any]:
     """A mapping of pairs, none of whose keys comes twice: JSON and YAML would keep the last without a word."""
     found: dict[Any, Any] = {}
     for key, value in pairs:
