@@ -12,6 +12,7 @@ from segiou.evaluation.masks import Mask
 from segiou.labels import LabelSet
 
 MOST = 5  # values that are named
+MOST_CLASSES = 10  # that are written out
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,22 @@ class Remedies:
             if self.classes <= 2:
                 return f"pass {both} if 255 is the foreground"
             return f"if 255 is the foreground of two classes, pass {both}" + self._left_out(unknown, mask.nodata, "; ")
-        found = f"pass --{self.kind}-ids to say which class each value is"
+        return self._of_numbers(self.classes, values, unknown) + self._left_out(unknown, mask.nodata, ", ")
+
+    def _of_numbers(self, size: int, values: set[int], unknown: list[int]) -> str:
         if self.ids is not None:
-            found = f"add them to --{self.kind}-ids if they are of a class"
-        if self.ids is None and unknown == [self.classes]:
-            found = f"pass --num-classes {self.classes + 1} if {self.classes} is a class"
-            if 0 not in values:
-                remedy = "--reduce-zero-label" if self.of_label else "--pred-ids 1:0,2:1 and so on"
-                found += f", {remedy} if the first class is 1"
-        return found + self._left_out(unknown, mask.nodata, ", ")
+            if values <= set(range(size)) and size <= MOST_CLASSES:
+                same = ",".join(f"{number}:{number}" for number in range(size))
+                return f"pass --{self.kind}-ids {same} if these are class ids"
+            return f"add them to --{self.kind}-ids if they are of a class"
+        if unknown != [size]:
+            return f"pass --{self.kind}-ids to say which class each value is"
+        found = f"pass --num-classes {size + 1} if {size} is a class"
+        if self.of_label:
+            found += ", --reduce-zero-label if 1 is the first class and 0 no label"
+        elif 0 not in values:
+            found += ", --pred-ids 1:0,2:1 and so on if 1 is the first class"
+        return found
 
     def of_missing(self, mask: Mask) -> str:
         """The error of a mask some of whose pixels are not a number."""
