@@ -67,31 +67,20 @@ class Coding:
             missing: whether pixels without a number (NaN) are ignored.
 
         Raises:
-            ValueError: ``reduce_zero_label`` with a set or ids, ids with a set, or an ignored value out of range or
-                with a class.
+            ValueError: ``reduce_zero_label`` with a set, or an ignored value out of range.
         """
         ignored = tuple(ignore_index)
         if not all(value in KEYS for value in ignored):
             raise ValueError(f"ignored values must be between {KEYS[0]} and {KEYS[-1]}, got {ignored}")
-        remedies = Remedies(classes, of_label, class_ids, ids)
-        if isinstance(classes, LabelSet):
-            if reduce_zero_label:
-                raise ValueError(f"{classes.name!r} says itself whether 0 is ignored: leave --reduce-zero-label out")
-            size, labels = classes.num_classes, classes
-            own = _class_ids(classes) if class_ids else classes.ids
-            table = {value: min(c, size) if c not in classes.ignore_index else size for value, c in own.items()}
-            rule = f"values must be {'class' if class_ids else 'raw'} ids of {classes.name!r}"
-        else:
-            size, labels = classes, None
-            first = int(reduce_zero_label)
-            table = {c + first: c for c in range(size)} | ({0: size} if reduce_zero_label else {})
-            own_values = f"{first} to {size - 1 + first}"
-            if ids is not None:
-                table, own_values = dict(ids), ", ".join(map(str, ids))
-            rule = f"values must be {own_values}" + "".join(f" or {v}" for v in ignored)
+        labels = classes if isinstance(classes, LabelSet) else None
+        size = classes if isinstance(classes, int) else classes.num_classes
+        if labels is not None and reduce_zero_label:
+            raise ValueError(f"{labels.name!r} says itself whether 0 is ignored: leave --reduce-zero-label out")
+        table, rule = _of_set(labels, class_ids) if labels else _of_numbers(size, ids, reduce_zero_label)
+        rule += "" if labels else "".join(f" or {value}" for value in ignored)
         for value in ignored:
             table[value] = size if of_label else table.get(value, size)
-        return cls(size, table, rule, remedies, labels, missing)
+        return cls(size, table, rule, Remedies(classes, of_label, class_ids, ids), labels, missing)
 
     def classes(self, mask: Mask) -> Tensor:
         """The classes of a mask's pixels: ids, C for pixels of none; uint8 where they fit, else int64.
@@ -165,8 +154,21 @@ class Coding:
         return torch.tensor([self.table.get(value, self.num_classes + 1) for value in range(BYTE)])
 
 
-def _class_ids(labels: LabelSet) -> dict[int, int]:
-    return {**dict.fromkeys(labels.ignore_index, labels.num_classes), **{c: c for c in range(labels.num_classes)}}
+def _of_set(labels: LabelSet, class_ids: bool) -> tuple[dict[int, int], str]:
+    """The class of each value by a label set, C for ignored ones, and the rule that errors name."""
+    size = labels.num_classes
+    own = {value: value for value in (*labels.ignore_index, *range(size))} if class_ids else labels.ids
+    table = {value: size if meaning in labels.ignore_index else meaning for value, meaning in own.items()}
+    return table, f"values must be {'class' if class_ids else 'raw'} ids of {labels.name!r}"
+
+
+def _of_numbers(size: int, ids: Mapping[int, int] | None, reduce_zero_label: bool) -> tuple[dict[int, int], str]:
+    """Likewise where there is no label set: by the ids that are given, or class ids."""
+    if ids is not None:
+        return dict(ids), f"values must be {', '.join(map(str, ids))}"
+    first = int(reduce_zero_label)
+    table = {number + first: number for number in range(size)} | ({0: size} if reduce_zero_label else {})
+    return table, f"values must be {first} to {size - 1 + first}"
 
 
 def _is_grey(colours: Array) -> bool:

@@ -353,3 +353,14 @@ def test_an_empty_batch_counts_nothing(shape):
 def test_channels_of_a_binary_task_have_remedies_that_it_can_follow(preds, target, remedy):
     with pytest.raises(ValueError, match=f"{re.escape(f'target of shape {tuple(target.shape)}: {remedy}')}$"):
         MeanIoU(task="binary").update(preds, target)
+
+
+@pytest.mark.parametrize("build", [MeanIoU, lambda classes: mean_iou([0], [0], classes)])
+def test_a_matrix_that_does_not_fit_into_memory_says_how_large_it_is(build, monkeypatch):
+    monkeypatch.setattr("segiou.counting.memory.physical_memory", lambda: 8 * 2**30)
+    with pytest.raises(
+        ValueError,
+        match=r"num_classes=100000 needs a matrix of 100,001 x 100,001 counts \(int64\), which takes 74.5 GiB of memory, "
+        r"and this machine has 8.0 GiB: pass fewer classes",
+    ):
+        build(100000)
