@@ -86,9 +86,10 @@ def _over_chunks(
         part = slice(start, start + step)
         preds, flaws = read(part)
         table = _table(preds, target[part], num_classes, ignore, each)
-        counts[part if each else slice(0, 1)] += _folded(table, num_classes, ignore)
+        folded = _folded(table, num_classes, ignore)
+        counts[part if each else slice(0, 1)] += folded
         errors[:2] += torch.stack(
-            [table[:, :, num_classes].sum(), _bad_target(table, target[part], num_classes, ignore)]
+            [folded[:, :-1, num_classes].sum(), _bad_target(table, target[part], num_classes, ignore)]
         )
         errors[2:] += flaws
     return Counted(counts if each else counts[0], errors)

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import torch
@@ -35,6 +35,7 @@ class Rules:
         upsample: how score maps of another size than the target are brought to it.
         align_corners: bilinear: the centres of the corner pixels of both coincide.
         validate_args: whether labels outside the classes are an error.
+        label_set: what encodes raw ids as classes, for what an error says; it changes no count.
     """
 
     task: Task
@@ -46,6 +47,7 @@ class Rules:
     upsample: Upsample | None = None
     align_corners: bool = False
     validate_args: bool = True
+    label_set: str | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(
@@ -60,6 +62,7 @@ class Rules:
         upsample: Upsample | None = None,
         align_corners: bool = False,
         validate_args: bool = True,
+        label_set: str | None = None,
     ) -> "Rules":
         """Check the arguments and bring them to one form. Raises ValueError or TypeError."""
         if task not in get_args(Task):
@@ -88,6 +91,7 @@ class Rules:
             upsample=upsample,
             align_corners=flag("align_corners", align_corners),
             validate_args=flag("validate_args", validate_args),
+            label_set=label_set,
         )
 
     @property

@@ -230,6 +230,7 @@ def count(
                 column, flaw = _first_max(pointers, p_class, inside, CLASSES, POLICY)
             elif KIND == "labels":
                 column, flaw = _column(tl.load(pointers, mask=inside, eviction_policy=POLICY), CLASSES)
+                flaw = flaw & (row < CLASSES)  # no score depends on what is predicted where the target is ignored
             else:
                 scores = _comparable(tl.load(pointers, mask=inside, eviction_policy=POLICY))
                 if scores.dtype == tl.float64:

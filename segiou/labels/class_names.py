@@ -34,6 +34,16 @@ def of_label_set(
     )
 
 
+def encoder_of(num_classes: NumClasses) -> str | None:
+    """What a user calls to make class ids of raw ids; None where there is no label set, or they are the same."""
+    if not isinstance(num_classes, str | LabelSet):
+        return None
+    labels = LabelSet.of(num_classes)
+    if all(raw == label for raw, label in labels.ids.items()):
+        return None
+    return f"LabelSet.of({labels.name!r})" if labels.name in LabelSet.presets() else f"the LabelSet {labels.name!r}"
+
+
 @dataclass(frozen=True)
 class Classes:
     """Names of the classes (of the labels, for multilabel), and the groups that are scored in their place.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from segiou.counting import Counted, IgnoreIndex, Rules, Task, Upsample, count
 from segiou.counting.compiling import uncompiled
-from segiou.labels.class_names import Classes, Groups, NumClasses, of_label_set
+from segiou.labels.class_names import Classes, Groups, NumClasses, encoder_of, of_label_set
 from segiou.metrics.pixels import PixelMetric
 from segiou.scoring.averaging import AbsentIf, Average, Averaging, Score
 from segiou.scoring.formulas import Areas, areas_of, areas_of_groups
@@ -92,6 +92,7 @@ class ConfusionMatrixMetric(PixelMetric):
         for name, value in {"average": average, "exclude": exclude}.items():
             if value is not None and name in self.not_applicable:
                 raise ValueError(f"{name} does not apply to {type(self).__name__}: leave it out, got {name}={value!r}")
+        label_set = encoder_of(num_classes)
         num_classes, ignore_index, class_names, groups = of_label_set(num_classes, ignore_index, class_names, groups)
         rules = Rules.of(
             num_classes,
@@ -103,6 +104,7 @@ class ConfusionMatrixMetric(PixelMetric):
             upsample=upsample,
             align_corners=align_corners,
             validate_args=validate_args,
+            label_set=label_set,
         )
         classes = Classes.of(class_names, groups, rules)
         if self.of_matrix:
@@ -151,7 +153,9 @@ class ConfusionMatrixMetric(PixelMetric):
         )
         for default, own in ((rules, self.rules), (Averaging(task=rules.task), self.averaging)):
             shown |= {
-                f.name: getattr(own, f.name) for f in fields(own) if getattr(own, f.name) != getattr(default, f.name)
+                f.name: getattr(own, f.name)
+                for f in fields(own)
+                if f.repr and getattr(own, f.name) != getattr(default, f.name)
             }
         shown |= {"num_labels": rules.num_labels} if rules.num_labels else {}
         shown |= {"groups": self.classes.groups} if self.classes.groups else {}

@@ -5,6 +5,8 @@ a count. Nothing here knows what is counted.
 """
 
 import functools
+import os
+import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -17,6 +19,7 @@ from torchmetrics.utilities.distributed import gather_all_tensors
 from torchmetrics.utilities.exceptions import TorchMetricsUserError
 
 from segiou.counting.compiling import uncompiled
+from segiou.metrics.collectives import all_reduced, gathered
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,6 +28,20 @@ OTHER_CONFIGURATION = (
     "it was made with other arguments (number of classes, ignore_index, task, threshold or validate_args): "
     "build the metric with the same ones"
 )
+
+# Held while states are replaced, a few microseconds, so that several threads may update one metric. It belongs to no
+# metric, for a lock can be neither copied nor pickled.
+_adding = threading.RLock()
+
+
+def _renew_lock() -> None:
+    """A forked child has none of the threads that may have held the lock."""
+    global _adding
+    _adding = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 class SummedStates(Metric):
@@ -76,17 +93,18 @@ class SummedStates(Metric):
         """Count one batch and return its value alone; the batch is counted once."""
         self._require_unsynced()
         batch = self.batch_states(*args, **kwargs)
-        kept, updates = self._copy_of_references(), self._update_count
-        try:
-            self._set(batch)
-            self._computed, self._update_count, self._to_sync = None, 1, self.dist_sync_on_step
-            self._forward_cache = self.compute()
-        finally:
-            self._set(kept)
-            self._computed, self._update_count, self._to_sync = None, updates, self.sync_on_compute
-        self._add(batch)
-        self._update_count = updates + 1
-        return self._forward_cache
+        with _adding:
+            kept, updates = self._copy_of_references(), self._update_count
+            try:
+                self._set(batch)
+                self._computed, self._update_count, self._to_sync = None, 1, self.dist_sync_on_step
+                value = self._forward_cache = self.compute()
+            finally:
+                self._set(kept)
+                self._computed, self._update_count, self._to_sync = None, updates, self.sync_on_compute
+            self._add(batch)
+            self._update_count = updates + 1
+        return value
 
     def _require_unsynced(self, what: str = "this batch") -> None:
         if self._is_synced:
@@ -108,9 +126,10 @@ class SummedStates(Metric):
             if self._rows:
                 raise RuntimeError(f"{type(self).__name__} keeps rows here and cannot be captured in a CUDA graph")
             self._captured = True
-        for name, added in batch.items():
-            state = getattr(self, name)
-            setattr(self, name, state.add_(added) if self._captured else state + added)
+        with _adding:
+            for name, added in batch.items():
+                state = getattr(self, name)
+                setattr(self, name, state.add_(added) if self._captured else state + added)
 
     def reset(self) -> None:
         """Forget all batches."""
@@ -156,12 +175,13 @@ class SummedStates(Metric):
                 setattr(self, name, [self._stacked(name)])
             super()._sync_dist(dist_sync_fn, process_group)
             return
-        all_reduce_together([self], process_group or self.process_group)
-        self._gather_rows(process_group or self.process_group)
+        sums, group = self._sums(), process_group or self.process_group
+        self._set(dict(zip(sums, all_reduced(list(sums.values()), group), strict=True)))
+        self._gather_rows(group)
 
     def _gather_rows(self, group: Any | None) -> None:
         for name in self._rows:
-            setattr(self, name, gather_all_tensors(self._stacked(name), group))
+            setattr(self, name, gathered(self._stacked(name), group))
 
     def _stacked(self, name: str) -> Tensor:
         """The rows of a state as one tensor."""
@@ -183,19 +203,19 @@ class SummedStates(Metric):
             self.unsync(should_unsync=self._is_synced and should_unsync)
 
     def _wrap_update(self, update: Callable[..., None]) -> Callable[..., None]:
-        """As torchmetrics', and an update that fails is not counted as one."""
-        wrapped = super()._wrap_update(update)
+        """As torchmetrics', but an update is counted, and the cached value dropped, after it has succeeded."""
 
         @functools.wraps(update)
-        def guarded(*args: Any, **kwargs: Any) -> None:
-            before = self._update_count, self._computed
-            try:
-                wrapped(*args, **kwargs)
-            except BaseException:
-                self._update_count, self._computed = before
-                raise
+        def counted(*args: Any, **kwargs: Any) -> None:
+            with torch.no_grad():
+                update(*args, **kwargs)
+            with _adding:
+                self._computed = None
+                self._update_count += 1
+            if self.compute_on_cpu:
+                self._move_list_states_to_cpu()
 
-        return uncompiled(guarded)
+        return uncompiled(counted)
 
     def _apply(  # type: ignore[override]  # torchmetrics puts an argument between
         self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "", recurse: bool = True
@@ -258,16 +278,6 @@ class SummedStates(Metric):
             return None
         got = f"{state.dtype} of shape {tuple(state.shape)}"
         return f"state {name!r} must be int64 of shape {shape}, got {got}: {OTHER_CONFIGURATION}"
-
-
-def all_reduce_together(metrics: "Sequence[SummedStates]", group: Any | None = None) -> None:
-    """Sum the states of several metrics over the processes by one all-reduce; their rows stay local."""
-    states = [(metric, name, state) for metric in metrics for name, state in metric._sums().items()]
-    buffer = torch.cat([state.flatten() for _, _, state in states])  # a copy: other metrics may share the states
-    torch.distributed.all_reduce(buffer, group=group)
-    parts = torch.split(buffer, [state.numel() for _, _, state in states])
-    for (metric, name, state), part in zip(states, parts, strict=True):
-        setattr(metric, name, part.view_as(state))
 
 
 def _listed(rows: Any) -> list[Tensor]:

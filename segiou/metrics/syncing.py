@@ -1,10 +1,11 @@
-"""Several metrics, synced by one all-reduce."""
+"""Several metrics, synchronized by one all-reduce."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from segiou.metrics.state import SummedStates, all_reduce_together
+from segiou.metrics.collectives import all_reduced
+from segiou.metrics.state import SummedStates
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def synced_together(metrics: Sequence[SummedStates]) -> Generator[None, None, No
             for metric in members:
                 metric._cache, metric._is_synced = metric._copy_state_dict(), True
                 metric._to_sync = metric._should_unsync = False
-            all_reduce_together(members, group)
+            _sum_together(members, group)
             for metric in members:
                 metric._gather_rows(group)
         yield
@@ -34,3 +35,11 @@ def synced_together(metrics: Sequence[SummedStates]) -> Generator[None, None, No
                 metric.unsync()
             metric._to_sync = metric.sync_on_compute
             metric._should_unsync = True
+
+
+def _sum_together(metrics: Sequence[SummedStates], group: Any) -> None:
+    """Sum the states of all metrics over the processes of a group; their rows stay local."""
+    states = [(metric, name, state) for metric in metrics for name, state in metric._sums().items()]
+    sums = all_reduced([state for _, _, state in states], group)
+    for (metric, name, _), total in zip(states, sums, strict=True):
+        setattr(metric, name, total)

@@ -107,9 +107,65 @@ BAD_INPUT = {
     ),
     "a one-hot target": (
         f(2, 3, 4),
-        i(2, 3, 4),
+        torch.eye(3, dtype=torch.int64)[[0, 1, 2, 0]].T.expand(2, 3, 4),
         "floating preds need a class axis that target has not, got preds of shape (2, 3, 4) and target of shape (2, 3, 4) "
-        "and torch.float32: pass target.argmax(1) if target is one-hot",
+        "and torch.float32: pass target.long().argmax(1) if target is one-hot",
+    ),
+    "a target of classes that overlap": (
+        f(2, 3, 4),
+        i(2, 3, 4, value=1),
+        "floating preds need a class axis that target has not, got preds of shape (2, 3, 4) and target of shape (2, 3, 4) "
+        'and torch.float32: pass task="multilabel" and num_labels=3 if classes may overlap, or target of shape (N, ...)',
+    ),
+    "a soft target": (
+        i(2, 4),
+        torch.full((2, 4), 0.25),
+        "target must hold labels of an integer dtype or bool, got torch.float32: pass target > 0.5 if it is a soft mask "
+        "of one class",
+    ),
+    "other images": (
+        f(2, 3, 4, 4),
+        i(5, 4, 4),
+        f"{FIT} (2, 3, 4, 4) and target of shape (5, 4, 4): pass the predictions of the same images, there are 2 and 5 "
+        "of them",
+    ),
+    "labels of other images": (
+        i(2, 4, 4),
+        i(5, 4, 4),
+        f"{FIT} (2, 4, 4) and target of shape (5, 4, 4): pass the predictions of the same images, there are 2 and 5 of them",
+    ),
+    "labels, and a target with a channel axis": (
+        i(2, 4, 4),
+        i(2, 1, 4, 4),
+        f"{FIT} (2, 4, 4) and target of shape (2, 1, 4, 4): target must have no channel axis, pass target.squeeze(1)",
+    ),
+    "labels with a channel axis": (
+        i(2, 1, 4, 4),
+        i(2, 4, 4),
+        "preds must have 3 channels on axis 1 (num_classes=3), got preds of shape (2, 1, 4, 4) and target of shape "
+        "(2, 4, 4): pass preds.squeeze(1) if these are labels",
+    ),
+    "scores of several scales": (
+        [f(2, 3, 4, 4), f(2, 3, 2, 2)],
+        i(2, 4, 4),
+        "preds must be one tensor of scores or labels for target of shape (2, 4, 4), got a list of 2 tensors with a batch "
+        "axis each: pass the one that holds the scores, such as preds[0]",
+    ),
+    "masks and class labels": (
+        (f(2, 3, 4, 4), f(2, 5)),
+        i(2, 4, 4),
+        "preds must be one tensor of scores or labels for target of shape (2, 4, 4), got a tuple of 2 tensors with a batch "
+        "axis each: pass the one that holds the scores, such as preds[0]",
+    ),
+    "nothing beside a list": (
+        [i(2, 2)],
+        None,
+        "preds and target must list as many images, got 1 and a NoneType",
+    ),
+    "a number beside a list": (
+        3,
+        [i(2, 2)],
+        'preds must be a tensor, an array, a list of them, or hold the scores as "out" or "logits", got a int',
     ),
     "scores without a class axis": (
         f(2, 4),
@@ -364,3 +420,28 @@ def test_a_matrix_that_does_not_fit_into_memory_says_how_large_it_is(build, monk
         r"and this machine has 8.0 GiB: pass fewer classes",
     ):
         build(100000)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.uint64])
+def test_a_prediction_where_the_target_is_ignored_may_be_anything(dtype):
+    """No score depends on it: many models write the ignored value there too."""
+    preds, target = with_values(0, 1, 255, 255, 7).to(dtype), with_values(0, 1, 255, 1, 255).to(dtype)
+    metric = MeanIoU(3, ignore_index=255)
+    metric.update(preds[:, [0, 1, 2, 4]], target[:, [0, 1, 2, 4]])
+    assert metric.compute() == 1
+    assert metric.confmat[-1].tolist() == [0, 0, 0, 2]
+    with pytest.raises(ValueError, match=re.escape("preds labels must be 0 to 2, got 255 (1 pixel)")):
+        metric.update(preds, target)
+    ignored_class = MeanIoU(3, ignore_index=0)
+    ignored_class.update(with_values(9, 1), with_values(0, 1))
+    assert ignored_class.compute() == 1
+
+
+def test_binary_scores_of_three_axes_may_have_a_channel_axis():
+    scores, mask = torch.rand(4, 1, 7), torch.randint(0, 2, (4, 7))
+    plain = MeanIoU(task="binary")(scores[:, 0], mask)
+    assert MeanIoU(task="binary")(scores, mask) == plain
+    assert MeanIoU(task="binary")(scores[:, 0], mask[:, None]) == plain
+    assert MeanIoU(task="binary")(scores, mask[:, None]) == plain
+    labels = scores > 0.5
+    assert MeanIoU(task="binary")(labels, mask) == MeanIoU(task="binary")(labels, mask[:, None]) == plain

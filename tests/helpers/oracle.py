@@ -28,8 +28,9 @@ def matrix(preds: list[int], target: list[int], classes: int, ignore: tuple[int,
 
 
 def errors(preds: list[int], target: list[int], classes: int, ignore: tuple[int, ...] = ()) -> list[int]:
-    """Pixels with a bad prediction, and with a bad target."""
-    bad_preds = sum(not 0 <= p < classes for p in preds)
+    """Pixels that count with a bad prediction, and those with a bad target."""
+    kept = [0 <= t < classes and t not in ignore for t in target]
+    bad_preds = sum(k and not 0 <= p < classes for p, k in zip(preds, kept, strict=True))
     bad_target = sum(not 0 <= t < classes and t not in ignore for t in target)
     return [bad_preds, bad_target]
 

@@ -2,22 +2,26 @@
 
 import csv
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from segiou import Dice, MeanIoU, Precision, Recall
+from segiou import ConfidenceInterval, Dice, Imagewise, MeanIoU, Precision, Recall, SegmentationMetrics
 from segiou.lightning import SegmentationMonitor
 from segiou.lightning.loggers import Result, table
+from segiou.metrics.log_names import told_apart
 from tests.helpers.lightning_cases import CLASSES, IGNORED, NAMES, OF_LIGHTNING, Tiny, loader, trainer
 
 pytestmark = OF_LIGHTNING
-SHOWN = ("mIoU", "Dice", "IoU/road", "Dice/road")
+SHOWN = ("mIoU", "Dice", "IoU_per_class/road", "Dice_per_class/road")
 
 
 def monitor(**options: Any) -> SegmentationMonitor:
@@ -31,7 +35,10 @@ def per_class(model: Tiny, stage: str = "val") -> dict[str, float]:
         alone = metric(CLASSES, ignore_index=IGNORED, average="none")
         for scores, target in model.seen[stage, 0].values():
             alone.update(scores, target)
-        found |= {f"{stage}/{name}/{label}": float(score) for label, score in zip(NAMES, alone.compute(), strict=True)}
+        found |= {
+            f"{stage}/{name}_per_class/{label}": float(score)
+            for label, score in zip(NAMES, alone.compute(), strict=True)
+        }
     return found
 
 
@@ -90,7 +97,7 @@ def test_every_kind_of_logger_gets_scores_and_the_figure_its_own_way(logger, fig
     recorder, model = logger(), Tiny()
     trainer(monitor(), logger=recorder, max_epochs=2).fit(model, loader(batch_size=4), loader())
     assert recorder.figures == figures
-    latest = next(metrics for metrics, _ in reversed(recorder.metrics) if "val/IoU/road" in metrics)
+    latest = next(metrics for metrics, _ in reversed(recorder.metrics) if "val/IoU_per_class/road" in metrics)
     assert latest == pytest.approx({**per_class(model), "epoch": 1}, nan_ok=True)
     for stage in ("train", "val"):
         steps = {key: [step for metrics, step in recorder.metrics if f"{stage}/{key}" in metrics] for key in SHOWN}
@@ -102,7 +109,7 @@ def test_several_loggers_and_loaders():
     trainer(monitor(), logger=[first, second]).validate(Tiny(), [loader(), loader(3)])
     assert first.figures == second.figures
     assert [key for key, *_ in first.figures] == [f"val/confusion_matrix/dataloader_idx_{i}" for i in (0, 1)]
-    assert {f"val/IoU/{name}/dataloader_idx_1" for name in NAMES} <= {k for m, _ in second.metrics for k in m}
+    assert {f"val/IoU_per_class/{name}/dataloader_idx_1" for name in NAMES} <= {k for m, _ in second.metrics for k in m}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +119,7 @@ def test_several_loggers_and_loaders():
 def test_scores_and_figure_can_be_left_out(options, scores, figures):
     recorder = WandbLogger()
     trainer(monitor(**options), logger=recorder).fit(Tiny(), loader(), loader())
-    assert any("val/IoU/road" in metrics for metrics, _ in recorder.metrics) == scores
+    assert any("val/IoU_per_class/road" in metrics for metrics, _ in recorder.metrics) == scores
     assert len(recorder.figures) == figures
 
 
@@ -159,7 +166,9 @@ def test_the_other_tasks_are_drawn_and_named(task, capsys):
     recorder, names = WandbLogger(), ["sea", "ice"]
     trainer(SegmentationMonitor(**task, class_names=names), logger=recorder).test(Halves(), loader(), verbose=False)
     assert len(recorder.figures) == 1
-    assert {f"test/IoU/{name}" for name in names} <= {key for metrics, _ in recorder.metrics for key in metrics}
+    assert {f"test/IoU_per_class/{name}" for name in names} <= {
+        key for metrics, _ in recorder.metrics for key in metrics
+    }
     printed = capsys.readouterr().out
     assert all(name in printed for name in names)
 
@@ -201,3 +210,54 @@ def test_without_rich_no_table_is_printed(monkeypatch, capsys):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "rich" else found(name, *rest))
     trainer(monitor()).test(Tiny(), loader(), verbose=False)
     assert "ground" not in capsys.readouterr().out
+
+
+class Failing(Recorder):
+    """A logger whose client has lost its server, or its disk."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        if any("per_class" in key for key in metrics):
+            raise OSError("no space left")
+        super().log_metrics(metrics, step)
+
+
+def test_a_logger_that_fails_is_warned_of_and_the_training_goes_on():
+    failing, well = Failing(), WandbLogger()
+    with pytest.warns(
+        UserWarning, match=r"^Failing did not take what .* the run goes on without: OSError: no space left"
+    ):
+        trainer(monitor(), logger=[failing, well], max_epochs=2).fit(Tiny(), loader(), loader())
+    assert [key for key, *_ in well.figures] == ["val/confusion_matrix"] * 2
+    assert sum("val/mIoU" in metrics for metrics, _ in failing.metrics) == 2
+
+
+def test_no_key_is_a_folder_of_another():
+    """MLflow's file store keeps a key as a file, and what is before a "/" as a folder."""
+    recorder = Recorder()
+    names = ["road", "road/lane", "cat+dog", "catdog"]
+    metrics = [
+        SegmentationMetrics(CLASSES, ignore_index=IGNORED, per_class=True, class_names=names),
+        ConfidenceInterval(MeanIoU(CLASSES, ignore_index=IGNORED, average="none", class_names=names), replicates=100),
+        Imagewise(Precision(CLASSES, ignore_index=IGNORED, average="none", class_names=names)),
+    ]
+    trainer(monitor(class_names=names, metrics=metrics), logger=recorder).fit(Tiny(), loader(), loader())
+    keys = {key for metrics, _ in recorder.metrics for key in metrics}
+    assert "val/mIoU_low_per_class/road" in keys
+    folders = {"/".join(key.split("/")[:end]) for key in keys for end in range(1, key.count("/") + 1)}
+    assert not folders & keys
+    for clean in (lambda key: re.sub("[^a-zA-Z0-9_/. -]+", "", key), lambda key: re.sub(r"[^-/\w.]", "_", key)):
+        assert len({clean(key) for key in keys}) == len(keys), "a logger would merge some"
+
+
+@given(st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=8, unique=True))
+def test_names_stay_apart_in_every_logger(names):
+    found = told_apart(names)
+    assert len(found) == len(names)
+    assert not any("/" in name for name in found)
+    for clean in ("[^a-zA-Z0-9_. -]+", r"[^-\w.]"):
+        reduced = [re.sub(clean, "_" if "w" in clean else "", name) for name in found]
+        assert len(set(reduced)) == len(names)
+        assert all(reduced)
+    plain = [name for name in names if re.fullmatch("[a-zA-Z0-9]+", name)]
+    if plain == names:
+        assert found == names

@@ -32,7 +32,10 @@ BAD_ARGUMENTS = [
     ),
     ({"num_classes": 3, "absent": "ignore"}, "absent must be \"skip\" or a score between 0 and 1, got 'ignore'"),
     ({"num_classes": 3, "absent": 2.0}, 'absent must be "skip" or a score between 0 and 1, got 2.0'),
-    ({"num_classes": 3, "absent_if": "preds"}, 'absent_if must be "union" or "target", got \'preds\''),
+    (
+        {"num_classes": 3, "absent_if": "preds"},
+        'absent_if must be "union", "target" or "target_unless_empty", got \'preds\'',
+    ),
     ({"num_classes": 3, "exclude": [3]}, "exclude must hold ids of the 3 classes, 0 to 2, or their names, got 3"),
     ({"num_classes": 3, "exclude": 1.5}, "exclude must hold ids or names of classes, got 1.5"),
     (

@@ -179,9 +179,10 @@ def finish(counts, width, ignored, errors):
     for base in range(0, counts.size, width * width):
         last = base + (width - 1) * width
         for i in range(width):
-            errors[0] += counts[base + i * width + width - 1]
             errors[1] += counts[last + i]
         for label in ignored:
             for i in range(width):
                 counts[last + i] += counts[base + label * width + i]
                 counts[base + label * width + i] = 0
+        for i in range(width - 1):
+            errors[0] += counts[base + i * width + width - 1]
