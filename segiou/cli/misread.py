@@ -24,6 +24,6 @@ def _is_foreground_ignored(result: Result, options: Options) -> bool:
     """Whether all that is no class 0 is 255, and 255 is ignored: a mask of 0 and 255, whose foreground is lost."""
     plain = options.labels is None and options.ids is None and options.foreground is None
     counts = result.counts
-    if not plain or counts.shape[0] != 3 or 255 not in [str(v) and int(v) for v in options.ignore_index if v != "nan"]:
+    if not plain or counts.shape[0] != 3 or "255" not in map(str, options.ignore_index):
         return False
     return bool(counts[-1].sum() > 0) and int(counts[1].sum() + counts[:, 1].sum()) == 0

@@ -209,6 +209,8 @@ class LabelSet(LabelMaps):
             return value
         if not isinstance(value, str):
             raise TypeError(f"the label set must be a LabelSet or the name of a preset, got {value!r}")
+        if label_files.is_label_file(value):
+            raise ValueError(f"the label set must be a LabelSet or the name of a preset: pass LabelSet.load({value!r})")
         return _preset(presets.named(value))
 
     @staticmethod

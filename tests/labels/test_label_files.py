@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segiou import LabelSet
+from segiou import LabelSet, MeanIoU
 
 SUFFIXES = (".json", ".yaml", ".yml")
 MINE = {
@@ -145,6 +145,11 @@ def test_yaml_needs_pyyaml_and_says_so(tmp_path, monkeypatch):
     for call in (lambda: LabelSet.load(path), lambda: LabelSet("a", ["a"]).save(path)):
         with pytest.raises(ValueError, match="YAML needs PyYAML: pip install pyyaml, or write JSON"):
             call()
+
+
+def test_a_file_in_place_of_a_preset_says_how_it_is_loaded():
+    with pytest.raises(ValueError, match=r"pass LabelSet\.load\('mine\.json'\)"):
+        MeanIoU("mine.json")
 
 
 def test_files_that_are_no_label_set(tmp_path):
