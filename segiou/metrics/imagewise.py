@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
 
+from segiou.argument_checks import flag, number_in
 from segiou.counting.compiling import uncompiled
-from segiou.counting.rules import flag, number_in
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.confusion_matrix import ScoreMetric, one_score, results_over_time
 from segiou.metrics.per_image import Ids, OfImages, areas_from, decoded, encoded, own_arguments

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segiou.argument_checks import integer
 from segiou.counting.compiling import uncompiled
 from segiou.counting.inputs import batches
 from segiou.counting.predicted import predicted
-from segiou.counting.rules import integer
 from segiou.counting.tensors import tensor, unwrapped
 from segiou.labels import LabelSet
 from segiou.labels.checks import sizes_of

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from segiou.counting.rules import number_in
+from segiou.argument_checks import number_in
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric, results_over_time
 from segiou.scoring import formulas
