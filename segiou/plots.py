@@ -1,10 +1,11 @@
-"""Drawing: bars of scores per class, confusion matrices as heat maps, scores over thresholds. Needs matplotlib."""
+"""Drawing: bars, lines over time, intervals, confusion matrices, curves over thresholds. Needs matplotlib."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
+Layout = Literal["constrained", "compressed", "tight"]
 MOST_WRITTEN = 30  # classes whose counts are written into the cells of a matrix
 CURVES = {
     "IoU": ("#4c78a8", "-"),
@@ -14,7 +15,9 @@ CURVES = {
 }
 
 
-def figure(width: float, height: float, pyplot: bool = True, layout: str | None = "constrained", **kwargs: Any) -> Any:
+def figure(
+    width: float, height: float, pyplot: bool = True, layout: Layout | None = "constrained", **kwargs: Any
+) -> Any:
     """A new figure and its axes; one that pyplot shows, or one on its own. The rest goes to ``subplots``."""
     try:
         from matplotlib.figure import Figure
@@ -35,8 +38,12 @@ def bars(
     mean: float | None,
     ax: Any,
     left_out: Sequence[int] = (),
+    nothing: str = "absent",
 ) -> Any:
-    """Horizontal bars with the value beside each, pale for what is ``left_out`` of the ``mean``, a dashed line."""
+    """Horizontal bars with the value beside each, pale for what is ``left_out`` of the ``mean``, a dashed line.
+
+    ``nothing`` is written where a score is nan.
+    """
     values = [float(score) for score in scores]
     if len(values) != len(names):
         raise ValueError(f"val must hold a score for each of the {len(names)} classes, got {len(values)}")
@@ -45,7 +52,7 @@ def bars(
     ax.barh(range(len(values)), [0.0 if v != v else v for v in values], color=colours)
     box = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"}
     for row, value in enumerate(values):
-        text, end = ("absent", 0.0) if value != value else (f"{value:.3f}", max(value, 0.0))
+        text, end = (nothing, 0.0) if value != value else (f"{value:.3f}", max(value, 0.0))
         ax.annotate(text, (end, row), (4, 0), textcoords="offset points", va="center", size=8, bbox=box)
     if mean is not None and mean == mean:
         ax.axvline(mean, color="#e45756", linestyle="--", zorder=1.5, label=f"{label} {mean:.4f}")
@@ -59,12 +66,45 @@ def bars(
     return fig, ax
 
 
+def over_time(series: Mapping[str, Sequence[float]], label: str, ax: Any) -> Any:
+    """Lines over the place in a list of results, one for each name, with a legend beside the axes."""
+    fig, ax = (None, ax) if ax is not None else figure(6.4 + 1.6 * (len(series) > 1), 4.0)
+    for number, (name, values) in enumerate(series.items()):
+        style = ("-", "--", ":", "-.")[number // 10 % 4]  # colours come again after ten
+        ax.plot(range(len(values)), list(values), style, marker="o", markersize=3, label=_literal(name))
+    ax.set_xlabel("result")
+    ax.set_ylabel(_literal(label))
+    ax.grid(color="#dddddd")
+    ax.set_axisbelow(True)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.spines[["top", "right"]].set_visible(False)
+    if len(series) > 1:
+        columns = -(-len(series) // 20)
+        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=8, borderaxespad=0, ncols=columns)
+    return fig, ax
+
+
+def histogram(scores: Sequence[float], label: str, mean: float, ax: Any) -> Any:
+    """How many images have which score; the mean is a dashed line."""
+    fig, ax = (None, ax) if ax is not None else figure(6.4, 3.6)
+    found = [score for score in scores if score == score]
+    ax.hist(found, bins=25, range=(min(0.0, *found, 0.0), 1.0), color="#4c78a8")
+    if mean == mean:
+        ax.axvline(mean, color="#e45756", linestyle="--", label=f"{label} {mean:.4f}")
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
+    ax.set_xlabel(f"score of an image ({len(found):,} images)")
+    ax.set_ylabel("images")
+    ax.spines[["top", "right"]].set_visible(False)
+    return fig, ax
+
+
 def intervals(found: Mapping[str, Sequence[float]], label: str, ax: Any) -> Any:
     """Scores as points with their intervals as whiskers: (value, low, high) by name."""
     fig, ax = (None, ax) if ax is not None else figure(6.4, 1.2 + 0.3 * len(found))
     for row, (value, low, high) in enumerate(found.values()):
         ax.plot([low, high], [row, row], color="#9ecae9", linewidth=5, solid_capstyle="butt")
-        ax.plot([value], [row], "o", color="#4c78a8")
+        ax.plot([value], [row], "o", color="#4c78a8", markersize=5)
+        ax.plot([low, high], [row, row], "|", color="#1f3b5c", markersize=11)  # over the dot, which is wider than many
         text = "absent" if value != value else f"{value:.3f} [{low:.3f}, {high:.3f}]"
         ax.annotate(text, (1.02, row), xycoords=("axes fraction", "data"), va="center", size=8)
     ax.set_yticks(range(len(found)), [_literal(name) for name in found], size=8)

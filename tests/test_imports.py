@@ -169,6 +169,34 @@ def test_no_room_takes_a_private_name_of_another():
     assert [found for path in MODULES.values() for found in private_names(path)] == []
 
 
+TESTS = Path(__file__).parent
+
+
+def taken_from_tests(path: Path) -> list[str]:
+    """What a file imports from a module of tests, ``tests.*.test_*``."""
+    names = [
+        f"{getattr(node, 'module', '')}.{alias.name}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    ]
+    return [name for name in names if "tests" in name.split(".") and ".test_" in name]
+
+
+def test_what_tests_share_is_in_helpers_and_not_in_a_test():
+    assert [found for path in TESTS.rglob("*.py") for found in taken_from_tests(path)] == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["from tests.metrics.test_scores import same", "from tests.metrics import test_scores", "import tests.test_plots"],
+)
+def test_an_import_from_a_test_is_found(tmp_path, statement):
+    path = tmp_path / "test_new.py"
+    path.write_text(f"import torch\nfrom tests.helpers import oracle\n{statement}\n")
+    assert len(taken_from_tests(path)) == 1
+
+
 def test_a_wrong_import_is_found(tmp_path):
     path = tmp_path / "formulas.py"
     path.write_text("def f():\n    from segiou.metrics import scores\n    from segiou.counting.eager import _chunks\n")

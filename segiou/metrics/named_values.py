@@ -33,6 +33,7 @@ def scalars(value: Any, key: str, names: Sequence[str], named: bool = False) -> 
     found: dict[str, Tensor] = {}
     if isinstance(value, Mapping):
         for name, part in value.items():
+            name = _for_logs(name, names)
             found |= scalars(part, f"{key}/{name}" if named else name, names)
         return found
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
@@ -48,6 +49,14 @@ def scalars(value: Any, key: str, names: Sequence[str], named: bool = False) -> 
     if value.shape != (len(names),):
         raise ValueError(f"{key} has a value of shape {tuple(value.shape)}, which cannot be logged")
     return per_class(key, names, value.unbind())
+
+
+def _for_logs(key: str, names: Sequence[str]) -> str:
+    """A key of a metric's own dict, such as "IoU/road", its class by the name that logs show."""
+    for place, letter in enumerate(key):
+        if letter == "/" and key[place + 1 :] in names:
+            return key[: place + 1] + told_apart(names)[names.index(key[place + 1 :])]
+    return key
 
 
 def per_class(key: str, names: Sequence[str], values: Sequence[Score]) -> dict[str, Score]:

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from segiou.argument_checks import number_in
 from segiou.labels.class_names import NumClasses
-from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
-from segiou.metrics.log_names import told_apart
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric, results_over_time
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Score
 from segiou.scoring.formulas import Areas
@@ -257,14 +256,13 @@ class SegmentationMetrics(ConfusionMatrixMetric):
         values = {score.key: score(areas, self.averaging) for score in self._scores}
         if self.per_class:
             iou = MeanIoU.score.per_class(areas, self.averaging)
-            names = told_apart(self.classes.scored)
-            values |= {f"IoU/{name}": value for name, value in zip(names, iou.unbind(-1), strict=True)}
+            values |= {f"IoU/{name}": value for name, value in zip(self.classes.scored, iou.unbind(-1), strict=True)}
         return {f"{self.prefix}{key}": value for key, value in values.items()}
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the scores as bars, or a list of results over time; see ``MeanIoU.plot``."""
         if isinstance(val, Sequence):
-            return self._plot(val, ax)
+            return results_over_time(val, "score", (), ax)
         from segiou.plots import bars
 
         values = self.compute() if val is None else val

@@ -28,14 +28,6 @@ def _kernel(request):
         yield request.param
 
 
-@pytest.fixture(params=[1, 2])
-def _threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield
-    torch.set_num_threads(before)
-
-
 def interpolated(preds: torch.Tensor, size: tuple[int, ...], mode: str, align: bool) -> torch.Tensor:
     return F.interpolate(preds.float(), size=size, mode=mode, align_corners=align if mode == "bilinear" else None)
 

@@ -13,7 +13,7 @@ from segiou.functional import mean_iou
 from segiou.lightning.loggers import Result, table
 from segiou.metrics.confusion_matrix import ScoreMetric
 from segiou.scoring.formulas import areas_of_groups
-from tests.metrics.test_scores import COUNTING, tasks_of
+from tests.helpers.metric_cases import COUNTING, tasks_of
 
 NAMES = ["road", "pavement", "car", "bus", "sky"]
 GROUPS = {"flat": ["road", "pavement"], "vehicle": [2, 3], "sky": ["sky"]}

@@ -43,14 +43,13 @@ def per_class(model: Tiny, stage: str = "val") -> dict[str, float]:
 
 
 class Recorder(Logger):
-    """Keeps what it is given; its subclasses have the names of real loggers."""
+    """Keeps what it is given."""
 
     name, version, run_id = "recorder", 0, "run-1"
 
     def __init__(self) -> None:
         super().__init__()
         self.metrics: list[tuple[dict[str, float], int | None]] = []
-        self.figures: list[tuple[Any, ...]] = []
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Nothing to keep."""
@@ -59,44 +58,24 @@ class Recorder(Logger):
         self.metrics.append((metrics, step))
 
 
-class WandbLogger(Recorder):
-    """Takes images as W&B's does."""
+class Images(TensorBoardLogger):
+    """TensorBoard's own, of which the figures are also kept."""
 
-    def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
-        self.figures.append((key, *map(type, images), step))
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.figures: list[tuple[str, int]] = []
+        add = self.experiment.add_figure
 
+        def add_figure(tag: str, figure: Figure, global_step: int, close: bool) -> None:
+            self.figures.append((tag, global_step))
+            add(tag, figure, global_step=global_step, close=close)
 
-class MLFlowLogger(Recorder):
-    """Takes figures through its client, as MLflow's does."""
-
-    @property
-    def experiment(self) -> Any:
-        return self
-
-    def log_figure(self, run_id: str, figure: Any, artifact_file: str) -> None:
-        self.figures.append((run_id, type(figure), artifact_file))
+        self.experiment.add_figure = add_figure  # type: ignore[method-assign]
 
 
-class OwnWandbLogger(WandbLogger):
-    """A user's subclass."""
-
-
-@pytest.mark.parametrize(
-    ("logger", "figures"),
-    [
-        (WandbLogger, [("val/confusion_matrix", Figure, 1), ("val/confusion_matrix", Figure, 3)]),
-        (OwnWandbLogger, [("val/confusion_matrix", Figure, 1), ("val/confusion_matrix", Figure, 3)]),
-        (
-            MLFlowLogger,
-            [("run-1", Figure, f"val/confusion_matrix_epoch{epoch}_step{2 * epoch + 1}.png") for epoch in (0, 1)],
-        ),
-        (Recorder, []),
-    ],
-)
-def test_every_kind_of_logger_gets_scores_and_the_figure_its_own_way(logger, figures):
-    recorder, model = logger(), Tiny()
+def test_a_logger_that_is_not_known_gets_the_scores_and_no_figure():
+    recorder, model = Recorder(), Tiny()
     trainer(monitor(), logger=recorder, max_epochs=2).fit(model, loader(batch_size=4), loader())
-    assert recorder.figures == figures
     latest = next(metrics for metrics, _ in reversed(recorder.metrics) if "val/IoU_per_class/road" in metrics)
     assert latest == pytest.approx({**per_class(model), "epoch": 1}, nan_ok=True)
     for stage in ("train", "val"):
@@ -104,10 +83,9 @@ def test_every_kind_of_logger_gets_scores_and_the_figure_its_own_way(logger, fig
         assert steps == {key: [1, 3] for key in SHOWN}  # beside Lightning's own
 
 
-def test_several_loggers_and_loaders():
-    first, second = WandbLogger(), WandbLogger()
+def test_several_loggers_and_loaders(tmp_path):
+    first, second = Images(tmp_path / "a"), Recorder()
     trainer(monitor(), logger=[first, second]).validate(Tiny(), [loader(), loader(3)])
-    assert first.figures == second.figures
     assert [key for key, *_ in first.figures] == [f"val/confusion_matrix/dataloader_idx_{i}" for i in (0, 1)]
     assert {f"val/IoU_per_class/{name}/dataloader_idx_1" for name in NAMES} <= {k for m, _ in second.metrics for k in m}
 
@@ -116,11 +94,11 @@ def test_several_loggers_and_loaders():
     ("options", "scores", "figures"),
     [({"figure": False}, True, 0), ({"per_class": False}, False, 1), ({"stages": ["train"]}, False, 0)],
 )
-def test_scores_and_figure_can_be_left_out(options, scores, figures):
-    recorder = WandbLogger()
-    trainer(monitor(**options), logger=recorder).fit(Tiny(), loader(), loader())
+def test_scores_and_figure_can_be_left_out(tmp_path, options, scores, figures):
+    recorder, drawn = Recorder(), Images(tmp_path)
+    trainer(monitor(**options), logger=[recorder, drawn]).fit(Tiny(), loader(), loader())
     assert any("val/IoU_per_class/road" in metrics for metrics, _ in recorder.metrics) == scores
-    assert len(recorder.figures) == figures
+    assert len(drawn.figures) == figures
 
 
 def test_csv(tmp_path):
@@ -151,7 +129,7 @@ def test_tensorboard(tmp_path):
 
 
 @pytest.mark.parametrize("task", [{"task": "binary"}, {"task": "multilabel", "num_labels": 2}])
-def test_the_other_tasks_are_drawn_and_named(task, capsys):
+def test_the_other_tasks_are_drawn_and_named(task, tmp_path, capsys):
     class Halves(Tiny):
         """Binary: one map, multilabel: two."""
 
@@ -163,9 +141,11 @@ def test_the_other_tasks_are_drawn_and_named(task, capsys):
                 "target": target[:, None].expand(-1, maps, -1, -1) % 2,
             }
 
-    recorder, names = WandbLogger(), ["sea", "ice"]
-    trainer(SegmentationMonitor(**task, class_names=names), logger=recorder).test(Halves(), loader(), verbose=False)
-    assert len(recorder.figures) == 1
+    recorder, drawn, names = Recorder(), Images(tmp_path), ["sea", "ice"]
+    trainer(SegmentationMonitor(**task, class_names=names), logger=[recorder, drawn]).test(
+        Halves(), loader(), verbose=False
+    )
+    assert len(drawn.figures) == 1
     assert {f"test/IoU_per_class/{name}" for name in names} <= {
         key for metrics, _ in recorder.metrics for key in metrics
     }
@@ -221,8 +201,8 @@ class Failing(Recorder):
         super().log_metrics(metrics, step)
 
 
-def test_a_logger_that_fails_is_warned_of_and_the_training_goes_on():
-    failing, well = Failing(), WandbLogger()
+def test_a_logger_that_fails_is_warned_of_and_the_training_goes_on(tmp_path):
+    failing, well = Failing(), Images(tmp_path)
     with pytest.warns(
         UserWarning, match=r"^Failing did not take what .* the run goes on without: OSError: no space left"
     ):

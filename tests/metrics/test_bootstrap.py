@@ -3,7 +3,6 @@
 import math
 import re
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 from hypothesis import given
@@ -308,6 +307,7 @@ def test_plots_show_the_bounds(metric):
     assert len(axis.texts) == (10 if isinstance(value, dict) else one.value.numel())
 
 
+@pytest.mark.usefixtures("_closed_figures")
 @pytest.mark.parametrize("metric", [MeanIoU(3), MeanIoU(3, average="none"), SegmentationMetrics(3)])
 def test_plots_of_several_values_show_every_one(metric):
     preds, target = images(9)
@@ -323,7 +323,6 @@ def test_plots_of_several_values_show_every_one(metric):
         assert [text.get_text() for text in two.texts] == [text.get_text() for text in one.texts] * 2
         with pytest.raises(TypeError, match="^val must be what compute gives, or a list of that, got a Tensor$"):
             each.plot(torch.tensor(0.5))
-    plt.close("all")
 
 
 @pytest.mark.parametrize("images", [2, 3, 5, 8])
