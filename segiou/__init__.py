@@ -24,6 +24,7 @@ from segiou.classification import (
 from segiou.labels import LabelSet
 from segiou.metrics import (
     BoundaryIoU,
+    ClassTable,
     CohenKappa,
     ConfidenceInterval,
     Dice,
@@ -52,6 +53,7 @@ __all__ = [
     "BinaryConfusionMatrix",
     "BinaryJaccardIndex",
     "BoundaryIoU",
+    "ClassTable",
     "CohenKappa",
     "ConfidenceInterval",
     "ConfusionMatrix",
