@@ -9,16 +9,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 from torch import Tensor
 
-from segiou.cli.results import FBETA, Row, class_rows, headline
+from segiou.cli.results import FBETA, Row, class_table, headline
 from segiou.evaluation.evaluate import Outcome
 from segiou.evaluation.tally import GivenScores, Result
 from segiou.labels import LabelSet
-from segiou.metrics.bootstrap import Comparison
+from segiou.metrics.intervals import Comparison
 from segiou.metrics.scores import MeanIoU
 
 EVERY = 0.2  # seconds between two looks at the running mIoU
 MOST_NAMED = 10  # files that could not be scored
-COLUMNS = {"IoU": "IoU", "Dice": "Dice", "Precision": "Precision", "Recall": "Recall", "BoundaryIoU": "Boundary"}
 
 
 def console(stderr: bool = False) -> Console:
@@ -76,18 +75,7 @@ def cell(value: float | None, sign: str = "") -> str:
 def show_evaluation(out: Console, outcome: Outcome, worst: int) -> None:
     """The table of classes, the scores of the whole, and the images that scored lowest."""
     (result,) = outcome.results
-    rows = class_rows(result)
-    columns = [column for column in COLUMNS if column in rows[0]]
-    bounds_too = [_right("95 % of IoU")] if "IoU_low" in rows[0] else []
-    table = _table("class", *[_right(COLUMNS[column]) for column in columns], *bounds_too, _right("target pixels"))
-    left_out = MeanIoU.score.left_out(result.metric.averaging)
-    for place, row in enumerate(rows):
-        name = f"{row['name']} *" if place in left_out else row["name"]
-        bounds = [_bounds(row["IoU_low"], row["IoU_high"])] if "IoU_low" in row else []
-        table.add_row(name, *[cell(row[column]) for column in columns], *bounds, f"{row['target']:,}")
-    notes = ["-: nothing to divide by, left out of means"] * any(row[c] is None for row in rows for c in columns)
-    table.caption = "\n".join(notes + ["*: not in means"] * bool(left_out)) or None
-    out.print(table)
+    out.print(class_table(result).to_rich(box=box.SIMPLE_HEAD, average=False))
     _show_headline(out, result)
     void, counted = int(result.counts[:-1, -1].sum()), int(result.counts[:-1].sum())
     if void:
