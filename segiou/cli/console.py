@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import replace
 
 from rich import box
 from rich.console import Console
@@ -75,7 +76,9 @@ def cell(value: float | None, sign: str = "") -> str:
 def show_evaluation(out: Console, outcome: Outcome, worst: int) -> None:
     """The table of classes, the scores of the whole, and the images that scored lowest."""
     (result,) = outcome.results
-    out.print(class_table(result).to_rich(box=box.SIMPLE_HEAD, average=False))
+    table = class_table(result)
+    short = {"Boundary" if name == "BoundaryIoU" else name: column for name, column in table.columns.items()}
+    out.print(replace(table, columns=short).to_rich(box=box.SIMPLE_HEAD, average=False))
     _show_headline(out, result)
     void, counted = int(result.counts[:-1, -1].sum()), int(result.counts[:-1].sum())
     if void:

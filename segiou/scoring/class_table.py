@@ -198,7 +198,7 @@ class ClassTable:
         >>> from segiou import MeanIoU
         >>> metric = MeanIoU(num_classes=2, class_names=["road", "car"])
         >>> metric.update(torch.tensor([[0, 1, 1]]), torch.tensor([[0, 1, 0]]))
-        >>> metric.table().to_pandas().loc["car", "IoU"]  # doctest: +SKIP
+        >>> float(metric.table().to_pandas().loc["car", "IoU"])
         0.5
         """
         return table_formats.data_frame(self.records(average=average), self._fields(), self.kind, self.to_dict())

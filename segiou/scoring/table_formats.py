@@ -58,9 +58,12 @@ def text(grid: Grid) -> str:
 
 def rich_table(grid: Grid, title: str | None, box: Any) -> Any:
     """A table of rich, alone or in a group with the lines below it."""
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text  # names are not read as markup
+    try:
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text  # which does not read names as markup
+    except ModuleNotFoundError as missing:
+        raise ModuleNotFoundError("to_rich needs rich: pip install rich") from missing
 
     table = Table(title=None if title is None else Text(visible(title)), title_justify="left", caption_justify="left")
     if box is not None:
