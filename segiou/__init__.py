@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from segiou.labels import LabelSet
     from segiou.metrics import (
         BoundaryIoU,
+        ClassTable,
         CohenKappa,
         ConfidenceInterval,
         Dice,
@@ -56,6 +57,7 @@ __all__ = [
     "BinaryConfusionMatrix",
     "BinaryJaccardIndex",
     "BoundaryIoU",
+    "ClassTable",
     "CohenKappa",
     "ConfidenceInterval",
     "ConfusionMatrix",
