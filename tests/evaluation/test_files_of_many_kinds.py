@@ -250,6 +250,9 @@ def test_a_tiff_that_is_cut_off_anywhere_is_an_error(tmp_path, library):
         for length in range(0, len(whole) - 1, 37):
             (tmp_path / "b.tif").write_bytes(whole[:length])
             refused(tmp_path / "b.tif", "cannot be read")
+        if library == "tifffile":
+            (tmp_path / "b.tif").write_bytes(whole[:-1])
+            refused(tmp_path / "b.tif", "it is cut off")
 
 
 # ---- sizes
