@@ -188,7 +188,7 @@ def test_the_metric_that_is_given_is_not_changed():
     metric = MeanIoU(2, average="none", class_names=["road", "car"])
     measure = compute_metrics(metric=metric)
     batch = EvalPrediction(torch.tensor([[[0, 1]]]), torch.tensor([[[0, 0]]]))
-    assert measure(batch) == {"mIoU/road": 0.5, "mIoU/car": 0.0}
+    assert measure(batch) == {"mIoU_per_class/road": 0.5, "mIoU_per_class/car": 0.0}
     measure(batch, False)
     assert metric.confmat.sum() == 0
     assert metric.sync_on_compute

@@ -191,7 +191,8 @@ class InstanceIoU(ScoreMetric):
             self.check(self.errors)
             areas = self._weighted(self.confmat, self.instances)
         value = self.score(areas, self.averaging)
-        return self._bars(self.score.per_class(areas, self.averaging), None if value.ndim else float(value), ax)
+        scores = self.score.per_class(areas, self.averaging)
+        return self._bars(scores, None if value.ndim else float(value), ax, "no instances")
 
 
 def _sizes(

@@ -424,3 +424,13 @@ def test_a_prediction_where_the_target_is_ignored_may_be_anything(dtype):
     ignored_class = MeanIoU(3, ignore_index=0)
     ignored_class.update(with_values(9, 1), with_values(0, 1))
     assert ignored_class.compute() == 1
+
+
+def test_binary_scores_of_three_axes_may_have_a_channel_axis():
+    scores, mask = torch.rand(4, 1, 7), torch.randint(0, 2, (4, 7))
+    plain = MeanIoU(task="binary")(scores[:, 0], mask)
+    assert MeanIoU(task="binary")(scores, mask) == plain
+    assert MeanIoU(task="binary")(scores[:, 0], mask[:, None]) == plain
+    assert MeanIoU(task="binary")(scores, mask[:, None]) == plain
+    labels = scores > 0.5
+    assert MeanIoU(task="binary")(labels, mask) == MeanIoU(task="binary")(labels, mask[:, None]) == plain
