@@ -23,6 +23,7 @@ print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 """
 # Rooms from the ground up. A room may import the rooms of the lines above its own, and nothing else of the package.
 FLOORS = [
+    {"argument_checks"},
     {"scoring"},
     {"counting"},
     {"labels"},
@@ -36,7 +37,7 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
-AT_THE_TOP = {"__init__", "__main__", "functional", "plots", "transformers"}
+AT_THE_TOP = {"__init__", "__main__", "argument_checks", "functional", "plots", "transformers"}
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -47,9 +48,33 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def test_import_segiou_loads_nothing_heavy():
-    new = loaded_by("import segiou, segiou.functional, segiou.transformers")
+    new = loaded_by("import segiou, segiou.functional, segiou.transformers; from segiou import *")
     assert "segiou" in new
     assert not new & set(HEAVY)
+
+
+def loaded_without_torch(statement: str) -> set[str]:
+    code = f"import sys\n{statement}\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(out.stdout.splitlines()[-1].split())
+
+
+def test_the_package_and_its_label_sets_do_not_load_torch():
+    statement = "import segiou; labels = segiou.LabelSet.of('cityscapes'); labels.to_json()"
+    assert "segiou" in loaded_without_torch(statement)
+    assert "torch" not in loaded_without_torch(statement)
+    assert "torch" in loaded_without_torch("import segiou; segiou.MeanIoU")
+
+
+def test_every_public_name_is_there_when_it_is_asked_for():
+    types = ast.parse((PACKAGE / "__init__.py").read_text())
+    named = {alias.name for node in ast.walk(types) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert named >= set(segiou.__all__)  # what editors and mypy see
+    assert set(segiou.__all__) <= set(dir(segiou))
+    for name in segiou.__all__:
+        assert getattr(segiou, name).__name__.split(".")[-1] == name
+    with pytest.raises(AttributeError, match="module 'segiou' has no attribute 'MeanIuO'"):
+        segiou.MeanIuO  # noqa: B018
 
 
 def test_the_test_above_can_fail():

@@ -411,6 +411,17 @@ def test_channels_of_a_binary_task_have_remedies_that_it_can_follow(preds, targe
         MeanIoU(task="binary").update(preds, target)
 
 
+@pytest.mark.parametrize("build", [MeanIoU, lambda classes: mean_iou([0], [0], classes)])
+def test_a_matrix_that_does_not_fit_into_memory_says_how_large_it_is(build, monkeypatch):
+    monkeypatch.setattr("segiou.counting.memory.physical_memory", lambda: 8 * 2**30)
+    with pytest.raises(
+        ValueError,
+        match=r"num_classes=100000 needs a matrix of 100,001 x 100,001 counts \(int64\), which takes 74.5 GiB of memory, "
+        r"and this machine has 8.0 GiB: pass fewer classes",
+    ):
+        build(100000)
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.uint64])
 def test_a_prediction_where_the_target_is_ignored_may_be_anything(dtype):
     """No score depends on it: many models write the ignored value there too."""
