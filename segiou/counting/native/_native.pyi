@@ -1,0 +1,16 @@
+"""The functions of module.c, where their arguments are explained."""
+
+from segiou.counting.native import Described
+
+def labels(
+    preds: Described,
+    target: Described,
+    classes: int,
+    items: int,
+    ignored: tuple[int, ...],
+    threads: int,
+    launch: int,
+    counts: int,
+    errors: int,
+    /,
+) -> None: ...
