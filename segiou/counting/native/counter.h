@@ -8,7 +8,7 @@
 /* Numbers of the errors, as in segiou.counting.inputs. */
 enum { BAD_PREDS, BAD_TARGET, NAN_SCORES, NOT_PROBABILITY, ERRORS };
 
-enum { PART = 2048 }; /* pixels counted at a time, all of their numbers in the first-level cache */
+enum { PART = 1024 }; /* pixels counted at a time, all of their numbers in the first-level cache */
 
 /* Where the counts go, shared by all threads. The last row is for target labels that are ignored or no class. */
 struct table {

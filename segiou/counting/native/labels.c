@@ -1,5 +1,7 @@
 #include "labels.h"
 
+enum { GROUP = 64, AHEAD = 4096 }; /* labels, and bytes that are asked for early */
+
 /* The largest label that is a class and that the type can hold. Only of bytes the sign matters: in a wider type a
    negative label, read without its sign, lies above every class. */
 static uint64_t last_label(enum kind kind, int64_t classes)
@@ -12,15 +14,18 @@ static uint64_t last_label(enum kind kind, int64_t classes)
     INLINE void narrow_##BITS##_to_##WIDTH(struct integers labels, int64_t count, uint##BITS##_t last,            \
                                            uint##WIDTH##_t other, uint##WIDTH##_t *restrict numbers)              \
     {                                                                                                             \
-        const loose_u##BITS *label = (const loose_u##BITS *)labels.address;                                       \
-        if (labels.stride == BITS / 8)                                                                            \
-            for (int64_t i = 0; i < count; i++)                                                                   \
-                numbers[i] = label[i] <= last ? (uint##WIDTH##_t)label[i] : other;                                \
-        else                                                                                                      \
-            for (int64_t i = 0; i < count; i++) {                                                                 \
-                uint##BITS##_t one = *(const loose_u##BITS *)(labels.address + i * labels.stride);                \
-                numbers[i] = one <= last ? (uint##WIDTH##_t)one : other;                                          \
-            }                                                                                                     \
+        int64_t i = 0;                                                                                            \
+        for (; labels.stride == BITS / 8 && i + GROUP <= count; i += GROUP) {                                     \
+            const loose_u##BITS *label = (const loose_u##BITS *)labels.address + i;                               \
+            for (int64_t line = 0; line < GROUP * BITS / 8; line += 64)                                           \
+                __builtin_prefetch((const char *)label + AHEAD + line);                                           \
+            for (int j = 0; j < GROUP; j++)                                                                       \
+                numbers[i + j] = label[j] <= last ? (uint##WIDTH##_t)label[j] : other;                            \
+        }                                                                                                         \
+        for (; i < count; i++) {                                                                                  \
+            uint##BITS##_t label = *(const loose_u##BITS *)(labels.address + i * labels.stride);                  \
+            numbers[i] = label <= last ? (uint##WIDTH##_t)label : other;                                          \
+        }                                                                                                         \
     }
 
 NARROW(8, 8) NARROW(16, 8) NARROW(32, 8) NARROW(64, 8) NARROW(8, 16) NARROW(16, 16) NARROW(32, 16) NARROW(64, 16)
