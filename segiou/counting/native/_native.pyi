@@ -1,16 +1,8 @@
-"""The functions of module.c, where their arguments are explained."""
+"""The functions of module.c: tensors as addresses, kinds, shapes and strides; see ``segiou.counting.native``."""
 
-from segiou.counting.native import Described
+from typing import Any
 
-def labels(
-    preds: Described,
-    target: Described,
-    classes: int,
-    items: int,
-    ignored: tuple[int, ...],
-    threads: int,
-    launch: int,
-    counts: int,
-    errors: int,
-    /,
-) -> None: ...
+def labels(*args: Any) -> None: ...
+def scores(*args: Any) -> None: ...
+def binary(*args: Any) -> None: ...
+def above(*args: Any) -> None: ...

@@ -37,7 +37,6 @@ static void count_piece(const struct work *work, int64_t piece, struct counter *
     int64_t begin = piece % work->parts * work->length, count = smaller(work->length, inner->size - begin);
     struct preds preds = job->preds;
     preds.address += place.preds + begin * inner->preds;
-    preds.stride = inner->preds;
     struct flaws flaws = predict(&preds, count, room, columns, is_wide(&job->table));
     counter->errors[NAN_SCORES] += flaws.nans;
     counter->errors[NOT_PROBABILITY] += flaws.beyond;
@@ -52,7 +51,7 @@ static void take_turns(void *data)
     struct work *work = data;
     struct counter counter;
     size_t columns = (size_t)(HEAD + 2 * work->length);
-    char *memory = start_counter(&counter, &work->job->table, columns + room_for(&work->job->preds, work->length));
+    char *memory = start_counter(&counter, &work->job->table, columns + predict_room(&work->job->preds, work->length));
     if (!memory)
         return;
     memset(memory, 0, HEAD);
@@ -66,6 +65,7 @@ static void take_turns(void *data)
 
 int count(struct job *job)
 {
+    job->preds.stride = job->axes.axis[job->axes.number - 1].preds;
     struct work work = cut(job);
     together(take_turns, &work, job->table.threads, job->launch);
     if (!work.started)

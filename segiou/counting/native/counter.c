@@ -109,7 +109,7 @@ void finish_table(const struct table *table)
         for (int64_t column = 0; column < table->columns; column++)
             table->errors[BAD_TARGET] += last[column];
         ignore_classes(table, counts);
-        for (const int64_t *row = counts; row < last && table->rows == table->columns; row += table->columns)
+        for (const int64_t *row = counts; row < last && table->void_column; row += table->columns)
             table->errors[BAD_PREDS] += row[table->columns - 1];
     }
 }

@@ -10,13 +10,14 @@ enum { BAD_PREDS, BAD_TARGET, NAN_SCORES, NOT_PROBABILITY, ERRORS };
 
 enum { PART = 1024 }; /* pixels counted at a time, all of their numbers in the first-level cache */
 
-/* Where the counts go, shared by all threads. The last row is for target labels that are ignored or no class. */
+/* Where the counts go, shared by all threads. The last row is for target labels that are ignored or no class, and with
+   `void_column` the last column for predicted labels that are no class. */
 struct table {
     int64_t *counts, *errors; /* `items` tables of `rows` times `columns`; ERRORS numbers */
     int64_t items, rows, columns;
     const int64_t *ignored; /* target values */
     int64_t number_ignored;
-    int threads;
+    int threads, void_column;
 };
 
 /* Whether row and column numbers have 16 bits, not 8. */

@@ -106,22 +106,69 @@ static PyObject *run(struct job *job, const struct tensor *preds, const struct t
     return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
+/* Parse the arguments that all functions take, and what `format` asks for behind them. */
+#define PARSE(FORMAT, ...)                                                                                        \
+    struct tensor preds, target;                                                                                  \
+    struct options options;                                                                                       \
+    (void)module;                                                                                                 \
+    if (!PyArg_ParseTuple(args, TENSORS OPTIONS FORMAT, &preds.address, &preds.kind, &PyTuple_Type, &preds.shape,  \
+                          &PyTuple_Type, &preds.strides, &target.address, &target.kind, &PyTuple_Type,            \
+                          &target.shape, &PyTuple_Type, &target.strides, &options.classes, &options.items,        \
+                          &PyTuple_Type, &options.ignored, &options.threads, &options.launch, &options.counts,    \
+                          &options.errors, __VA_ARGS__))                                                          \
+        return NULL;
+
+/* Count into square tables. */
+static PyObject *run_square(struct job *job, const struct tensor *preds, const struct tensor *target,
+                            const struct options *options)
+{
+    job->table.rows = job->table.columns = options->classes + 1;
+    job->table.void_column = 1;
+    return run(job, preds, target, options);
+}
+
 static PyObject *labels(PyObject *module, PyObject *args)
 {
-    struct tensor preds, target;
-    struct options options;
-    (void)module;
-    if (!PyArg_ParseTuple(args, TENSORS OPTIONS, &preds.address, &preds.kind, &PyTuple_Type, &preds.shape,
-                          &PyTuple_Type, &preds.strides, &target.address, &target.kind, &PyTuple_Type, &target.shape,
-                          &PyTuple_Type, &target.strides, &options.classes, &options.items, &PyTuple_Type,
-                          &options.ignored, &options.threads, &options.launch, &options.counts, &options.errors))
-        return NULL;
-    struct job job = {.preds.source = LABELS, .table.rows = options.classes + 1, .table.columns = options.classes + 1};
-    return run(&job, &preds, &target, &options);
+    PARSE("", NULL)
+    struct job job = {.preds.source = LABELS};
+    return run_square(&job, &preds, &target, &options);
+}
+
+static PyObject *scores(PyObject *module, PyObject *args)
+{
+    PARSE("", NULL)
+    struct job job = {.preds.source = SCORES};
+    return run_square(&job, &preds, &target, &options);
+}
+
+static PyObject *binary(PyObject *module, PyObject *args)
+{
+    struct limits limits;
+    PARSE("(ddd)", &limits.threshold, &limits.low, &limits.high)
+    struct job job = {.preds = {.source = BINARY, .limits = limits}};
+    return run_square(&job, &preds, &target, &options);
+}
+
+static PyObject *above(PyObject *module, PyObject *args)
+{
+    struct limits limits = {0, 0, 0};
+    long long values, number;
+    PARSE("(dd)LL", &limits.low, &limits.high, &values, &number)
+    struct bounds bounds = bounds_of((const double *)(intptr_t)values, number);
+    if (!bounds.below)
+        return PyErr_NoMemory();
+    struct job job = {.preds = {.source = ABOVE, .limits = limits, .bounds = bounds},
+                      .table = {.rows = 3, .columns = number + 1}};
+    PyObject *done = run(&job, &preds, &target, &options);
+    free(bounds.below);
+    return done;
 }
 
 static PyMethodDef methods[] = {
     {"labels", labels, METH_VARARGS, "Count predicted labels."},
+    {"scores", scores, METH_VARARGS, "Count the winning classes of scores."},
+    {"binary", binary, METH_VARARGS, "Count scores of one class against a threshold."},
+    {"above", above, METH_VARARGS, "Count scores of one class against many thresholds."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -3,30 +3,27 @@
 #define SEGIOU_PREDICT_H
 
 #include "labels.h"
+#include "scores.h"
+#include "thresholds.h"
 
 /* What predictions are. */
 enum source { LABELS, SCORES, BINARY, ABOVE };
 
-/* Predictions in memory, those of the first pixel at `address`. */
+/* Predictions in memory, those of the first pixel at `address`; the strides, from pixel to pixel and of scores from
+   class to class, are in bytes. */
 struct preds {
     enum source source;
     const char *address;
     enum kind kind;
-    int64_t stride;                /* bytes from pixel to pixel */
-    int64_t classes, class_stride; /* labels, scores: how many; scores: bytes from one to the next */
-    double threshold, low, high;   /* binary: see compare */
-    const struct bounds *bounds;   /* above: see thresholds.h */
-};
-
-/* Pixels whose scores hold a NaN, and whose score is outside `low` to `high`. */
-struct flaws {
-    int64_t nans, beyond;
+    int64_t classes, class_stride, stride;
+    struct limits limits; /* binary, above */
+    struct bounds bounds; /* above */
 };
 
 /* Bytes of memory that `predict` needs for up to `count` pixels. */
-size_t room_for(const struct preds *preds, int64_t count);
+size_t predict_room(const struct preds *preds, int64_t count);
 
-/* Write the predicted classes of `count` pixels, of 16 bits with `wide`, else of 8. */
-struct flaws predict(const struct preds *preds, int64_t count, char *room, void *columns, int wide);
+/* Write the predicted classes of `count` pixels, as numbers of 16 bits with `wide`, else of 8. */
+struct flaws predict(const struct preds *preds, int64_t count, char *room, void *numbers, int wide);
 
 #endif
