@@ -9,6 +9,7 @@ from torch import Tensor
 from segiou.counting import Counted, IgnoreIndex, Rules, Task, Upsample, count
 from segiou.counting.compiling import uncompiled
 from segiou.labels.class_names import Classes, Groups, NumClasses, encoder_of, of_label_set
+from segiou.metrics.drawing import one_score, results_over_time
 from segiou.metrics.pixels import PixelMetric
 from segiou.scoring.averaging import AbsentIf, Average, Averaging, Score
 from segiou.scoring.class_scores import CLASS_SCORES
@@ -285,25 +286,3 @@ class ScoreMetric(ConfusionMatrixMetric):
 
         left_out = self.score.left_out(self.averaging)
         return bars(scores, self.classes.scored, self.score.key, mean, ax, left_out, nothing)
-
-
-def one_score(value: Tensor, label: str, ax: Any) -> Any:
-    """One score as a bar."""
-    from segiou.plots import bars
-
-    return bars([float(value)], [label], label, None, ax)
-
-
-def results_over_time(results: Sequence[Any], label: str, names: Sequence[str], ax: Any) -> Any:
-    """A list of results as lines: one of scores, one for each class of vectors, one for each name of dicts."""
-    from segiou.plots import over_time
-
-    series: dict[str, list[float]] = {}
-    for result in results:
-        vector = isinstance(result, Tensor) and result.ndim == 1
-        row = (
-            dict(zip(names, result, strict=True)) if vector else result if isinstance(result, dict) else {label: result}
-        )
-        for name, score in row.items():
-            series.setdefault(name, []).append(float(score))
-    return over_time(series, label, ax)

@@ -6,7 +6,7 @@ of Fine-grained Intersection over Union" (arXiv 2310.19252), sections 3.2 and 3.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -14,8 +14,9 @@ from torch import Tensor
 from segiou.argument_checks import flag, number_in
 from segiou.counting.compiling import uncompiled
 from segiou.labels.class_names import NumClasses
-from segiou.metrics.confusion_matrix import ScoreMetric, one_score, results_over_time
-from segiou.metrics.image_means import means_of, sums_of, worst_of
+from segiou.metrics.confusion_matrix import ScoreMetric
+from segiou.metrics.drawing import one_score, results_over_time
+from segiou.metrics.image_means import ImageScores, means_of, sums_of, worst_of
 from segiou.metrics.per_image import (
     Ids,
     OfImages,
@@ -32,23 +33,6 @@ from segiou.scoring.class_scores import Column, Number
 from segiou.scoring.class_table import ClassTable
 
 Over = Literal["images", "classes"]
-
-
-class ImageScores(NamedTuple):
-    """Scores of single images, in the order in which they came.
-
-    ``ids``: as they were given, None where not. ``values``: float32 ``(n,)``, the score of each image.
-    ``per_class``: float32 ``(n, C)``, nan where a class is absent from an image.
-    """
-
-    ids: list[int | str | None]
-    values: Tensor
-    per_class: Tensor
-
-    def worst(self, k: int) -> list[tuple[int | str | None, float]]:
-        """The ids and scores of the ``k`` images that scored lowest, the worst first."""
-        order = sorted((value, place) for place, value in enumerate(self.values.tolist()) if value == value)
-        return [(self.ids[place], value) for value, place in order[:k]]
 
 
 class Imagewise(OfImages):

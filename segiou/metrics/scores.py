@@ -9,7 +9,8 @@ from torch import Tensor
 
 from segiou.argument_checks import number_in
 from segiou.labels.class_names import NumClasses
-from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric, results_over_time
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
+from segiou.metrics.drawing import results_over_time
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Score
 from segiou.scoring.class_scores import CLASS_SCORES
