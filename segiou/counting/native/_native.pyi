@@ -14,3 +14,18 @@ def labels(
     errors: int,
     /,
 ) -> None: ...
+def upsampled(
+    preds: Described,
+    target: Described,
+    classes: int,
+    items: int,
+    ignored: tuple[int, ...],
+    threads: int,
+    launch: int,
+    counts: int,
+    errors: int,
+    method: int,
+    across: tuple[int, ...],
+    down: tuple[int, ...],
+    /,
+) -> None: ...
