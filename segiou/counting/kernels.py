@@ -68,8 +68,8 @@ def mark(kind: str, values: Tensor, bound: float, marking: bands.Marking, distan
     """``segiou.counting.bands.mark``, compiled where it can be."""
 
     def call(kernel: ModuleType) -> Tensor:
-        compiled = kernel.__name__ == "segiou.counting.cpu"
-        room = importlib.import_module("segiou.counting.cpu.bands") if compiled else bands
+        compiled = kernel.__name__ in ("segiou.counting.cpu", "segiou.counting.native")
+        room = importlib.import_module(f"{kernel.__name__}.bands") if compiled else bands
         marked: Tensor = room.mark(kind, values, bound, marking, distance)
         return marked
 

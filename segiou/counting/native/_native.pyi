@@ -29,3 +29,15 @@ def upsampled(
     down: tuple[int, ...],
     /,
 ) -> None: ...
+def mark(
+    labels: Described,
+    classes: int,
+    table: int,
+    becomes: int,
+    distance: int,
+    border: bool,
+    threads: int,
+    launch: int,
+    marked: int,
+    /,
+) -> None: ...

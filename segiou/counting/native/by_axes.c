@@ -121,7 +121,11 @@ INLINE void compare_all(const struct pair *pair, int64_t x, int64_t classes, str
     int64_t label = 0;
     for (; label + 4 <= classes; label += 4)
         compare(pair, x, label, best, count, rows, 4, odd);
-    for (; label < classes; label++)
+    if (classes - label == 3)
+        compare(pair, x, label, best, count, rows, 3, odd);
+    else if (classes - label == 2)
+        compare(pair, x, label, best, count, rows, 2, odd);
+    else if (classes - label == 1)
         compare(pair, x, label, best, count, rows, 1, odd);
 }
 
@@ -145,7 +149,7 @@ CLONES static void find_best(const struct pair *pair, int64_t x, int64_t classes
 
 /* Write the winners of some pixels of every row. Returns how many hold a NaN. */
 CLONES static int64_t write_winners(const struct best *best, int64_t x, int64_t count, int64_t rows,
-                                    const struct desk *desk)
+                                    const struct desk *desk, int odd)
 {
     int64_t nans = 0;
     for (int64_t row = 0; row < rows; row++) {
@@ -155,7 +159,7 @@ CLONES static int64_t write_winners(const struct best *best, int64_t x, int64_t 
             narrow[i] = (uint8_t)best->label[row][i];
         for (int64_t i = 0; i < count && desk->wide; i++)
             wide[i] = (uint16_t)best->label[row][i];
-        for (int64_t i = 0; i < count; i++)
+        for (int64_t i = 0; i < count && odd; i++)
             nans += best->score[row][i] != best->score[row][i];
     }
     return nans;
@@ -179,7 +183,7 @@ int64_t axes_winners(const struct resize *resize, const struct stretch *stretch,
     for (int64_t x = 0; x < stretch->count; x += BLOCK) {
         int64_t count = smaller(BLOCK, stretch->count - x);
         find_best(&pair, x, resize->classes, best, count, stretch->rows, odd);
-        nans += write_winners(best, x, count, stretch->rows, desk);
+        nans += write_winners(best, x, count, stretch->rows, desk, odd);
     }
     return nans;
 }

@@ -4,6 +4,7 @@
 #include <Python.h>
 #include <stdlib.h>
 
+#include "bands.h"
 #include "count.h"
 #include "upsample.h"
 
@@ -197,9 +198,37 @@ static PyObject *upsampled(PyObject *module, PyObject *args)
     return PyErr_Occurred() ? NULL : run_upsampled(&resize, &preds, &target, &options);
 }
 
+/* Takes the predictions; classes, the addresses of a table of 16-bit numbers or 0, how many labels that makes, the
+   distance, the border, threads, launch, and the address of the result. */
+static PyObject *mark_maps(PyObject *module, PyObject *args)
+{
+    struct tensor preds;
+    long long classes, table, labels, distance, launch, marked;
+    int border, threads, status;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "(LiO!O!)LLLLiiLL", &preds.address, &preds.kind, &PyTuple_Type, &preds.shape,
+                          &PyTuple_Type, &preds.strides, &classes, &table, &labels, &distance, &border, &threads,
+                          &launch, &marked))
+        return NULL;
+    int64_t steps[3], size[] = {number_at(preds.shape, 0), number_at(preds.shape, 1), number_at(preds.shape, 2)};
+    if (read_steps(&preds, size, 3, steps))
+        return NULL;
+    struct maps maps = {.preds = {.source = LABELS, .address = (const char *)(intptr_t)preds.address,
+                                  .kind = preds.kind, .stride = steps[2], .classes = classes},
+                        .image_step = steps[0], .row_step = steps[1], .images = size[0], .height = size[1],
+                        .width = size[2], .table = (const uint16_t *)(intptr_t)table, .labels = labels,
+                        .distance = smaller(distance, larger(size[1], size[2])), .border = border != 0,
+                        .marked = (uint16_t *)(intptr_t)marked, .threads = threads, .launch = (uintptr_t)launch};
+    Py_BEGIN_ALLOW_THREADS
+    status = mark(&maps);
+    Py_END_ALLOW_THREADS
+    return status ? PyErr_NoMemory() : Py_NewRef(Py_None);
+}
+
 static PyMethodDef methods[] = {
     {"labels", labels, METH_VARARGS, "Count predicted labels."},
     {"upsampled", upsampled, METH_VARARGS, "Count scores brought to the target's size."},
+    {"mark", mark_maps, METH_VARARGS, "Mark interior pixels."},
     {NULL, NULL, 0, NULL},
 };
 
