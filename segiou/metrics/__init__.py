@@ -3,7 +3,8 @@
 from segiou.metrics.bootstrap import ConfidenceInterval, PairedComparison
 from segiou.metrics.boundary import BoundaryIoU, TrimapIoU
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
-from segiou.metrics.imagewise import ImageScores, Imagewise, ImagewiseDice, ImagewiseIoU
+from segiou.metrics.image_means import ImageScores
+from segiou.metrics.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
 from segiou.metrics.instances import InstanceIoU
 from segiou.metrics.intervals import Comparison, Interval
 from segiou.metrics.scores import (

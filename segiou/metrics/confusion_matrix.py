@@ -9,6 +9,7 @@ from torch import Tensor
 from segiou.counting import Counted, IgnoreIndex, Rules, Task, Upsample, count
 from segiou.counting.compiling import uncompiled
 from segiou.labels.class_names import Classes, Groups, NumClasses, encoder_of, of_label_set
+from segiou.metrics.drawing import one_score, results_over_time
 from segiou.metrics.pixels import PixelMetric
 from segiou.scoring.averaging import AbsentIf, Average, Averaging, Score
 from segiou.scoring.class_scores import CLASS_SCORES
@@ -257,7 +258,7 @@ class ScoreMetric(ConfusionMatrixMetric):
         return CLASS_SCORES, () if shown else (self.score,)
 
     def plot(self, val: Tensor | Sequence[Tensor] | None = None, ax: Any = None) -> Any:
-        """Plot the scores of the classes as bars, or one score or several over time as points.
+        """Plot the scores of the classes as bars, one score as a bar, or a list of results as lines over time.
 
         Args:
             val: a result of ``compute`` or ``forward``, or several; the metric's own state if None.
@@ -269,16 +270,19 @@ class ScoreMetric(ConfusionMatrixMetric):
         Raises:
             ModuleNotFoundError: matplotlib is not installed.
         """
+        if isinstance(val, Sequence):
+            return results_over_time(val, self.score.key, self.classes.scored, ax)
         if isinstance(val, Tensor) and val.ndim == 1:
             return self._bars(val, None, ax)
         if val is not None or self.score.of_matrix:
-            return self._plot(val, ax)
+            return one_score(self.compute() if val is None else val, self.score.key, ax)
         counts, errors = self.synced()
         value = self.checked_value(counts, errors)
         scores = self.score.per_class(self.areas(counts), self.averaging)
         return self._bars(scores, None if value.ndim else float(value), ax)
 
-    def _bars(self, scores: Tensor, mean: float | None, ax: Any) -> Any:
+    def _bars(self, scores: Tensor, mean: float | None, ax: Any, nothing: str = "absent") -> Any:
         from segiou.plots import bars
 
-        return bars(scores, self.classes.scored, self.score.key, mean, ax, self.score.left_out(self.averaging))
+        left_out = self.score.left_out(self.averaging)
+        return bars(scores, self.classes.scored, self.score.key, mean, ax, left_out, nothing)

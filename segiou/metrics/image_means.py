@@ -1,9 +1,28 @@
 """Means of scores over images, by sums of integers: the same in any order, and on any number of processes."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 UNIT = 2.0**36  # scores are summed as integers of this fraction
+
+
+class ImageScores(NamedTuple):
+    """Scores of single images, in the order in which they came.
+
+    ``ids``: as they were given, None where not. ``values``: float32 ``(n,)``, the score of each image.
+    ``per_class``: float32 ``(n, C)``, nan where a class is absent from an image.
+    """
+
+    ids: list[int | str | None]
+    values: Tensor
+    per_class: Tensor
+
+    def worst(self, k: int) -> list[tuple[int | str | None, float]]:
+        """The ids and scores of the ``k`` images that scored lowest, the worst first."""
+        order = sorted((value, place) for place, value in enumerate(self.values.tolist()) if value == value)
+        return [(self.ids[place], value) for value, place in order[:k]]
 
 
 def sums_of(scores: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from segiou.metrics.imagewise import ImageScores
+from segiou.metrics.image_means import ImageScores
 from segiou.metrics.intervals import Interval
 from segiou.report.conventions import averages
 from segiou.report.data import Report, Value, headline

@@ -11,18 +11,22 @@ import pytest
 from segiou import MeanIoU, SegmentationMetrics
 from tests.helpers import oracle
 from tests.helpers.ddp_metrics import data, every, every_of_images, tables
-
-SCRIPT = Path(__file__).parents[1] / "helpers" / "ddp_metrics.py"
+from tests.helpers.processes import ROOT, SECONDS
 
 
 def run(folder: Path, world: int) -> list[dict[str, Any]]:
     folder.mkdir()
     command = [sys.executable, "-W", "error", "-m", "tests.helpers.ddp_metrics", str(folder)]
     processes = [
-        subprocess.Popen([*command, str(rank), str(world)], cwd=SCRIPT.parents[2], stderr=subprocess.PIPE, text=True)
+        subprocess.Popen([*command, str(rank), str(world)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
         for rank in range(world)
     ]
-    errors = [process.communicate(timeout=120)[1] for process in processes]
+    try:
+        errors = [process.communicate(timeout=SECONDS)[1] for process in processes]
+    finally:
+        for process in processes:  # no process outlives a test that has failed
+            process.kill()
+            process.wait()
     assert all(process.returncode == 0 for process in processes), errors
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(world)]
 
