@@ -11,7 +11,7 @@ from torch import Tensor
 
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.named_values import scalars, scored_names
-from segiou.metrics.per_image import OfImages
+from segiou.metrics.per_image import PerImageMetric
 from segiou.metrics.scores import Dice, MeanIoU
 from segiou.metrics.state import SummedStates
 from segiou.metrics.syncing import synced_together
@@ -103,7 +103,7 @@ class Measures:
 
     def _scores_the_same(self, metric: SummedStates) -> bool:
         """Whether values under the names of our own are our own."""
-        inner = metric.metric if isinstance(metric, OfImages) else metric
+        inner = metric.metric if isinstance(metric, PerImageMetric) else metric
         return (
             isinstance(inner, ConfusionMatrixMetric)
             and inner.rules == self.counts.rules

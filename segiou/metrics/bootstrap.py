@@ -16,7 +16,7 @@ from torchmetrics.utilities import rank_zero_warn
 from segiou.counting.compiling import uncompiled
 from segiou.counting.rules import integer, number_in
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
-from segiou.metrics.per_image import Ids, OfImages, areas_from, checked_ids
+from segiou.metrics.per_image import Ids, PerImageMetric, areas_from, checked_ids
 from segiou.metrics.poisson_weights import key_of, poisson_weights
 
 
@@ -41,7 +41,7 @@ class Comparison(NamedTuple):
     p_value: Tensor
 
 
-class Bootstrapped(OfImages):
+class Bootstrapped(PerImageMetric):
     """The areas of the data set and of R replicates of it, for one model or for several on the same images."""
 
     models = 1

@@ -15,7 +15,7 @@ from segiou.counting.compiling import uncompiled
 from segiou.counting.rules import flag, number_in
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.confusion_matrix import ScoreMetric
-from segiou.metrics.per_image import Ids, OfImages, areas_from, decoded, encoded, own_arguments
+from segiou.metrics.per_image import Ids, PerImageMetric, areas_from, decoded, encoded, own_arguments
 from segiou.metrics.scores import Dice, MeanIoU
 from segiou.scoring.averaging import AbsentIf
 
@@ -40,7 +40,7 @@ class ImageScores(NamedTuple):
         return [(self.ids[place], value) for value, place in order[:k]]
 
 
-class Imagewise(OfImages):
+class Imagewise(PerImageMetric):
     """A score of each image, averaged over images, or for each class over the images that have it.
 
     Args:

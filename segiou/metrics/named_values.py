@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
-from segiou.metrics.per_image import OfImages
+from segiou.metrics.per_image import PerImageMetric
 from segiou.metrics.state import SummedStates
 from segiou.metrics.threshold_sweep import Sweep
 
@@ -41,7 +41,7 @@ def scalars(value: Any, key: str, names: Sequence[str], named: bool = False) -> 
 
 def scored_names(metric: SummedStates) -> Sequence[str]:
     """The names of what a metric has a score for each of, where it has any."""
-    inner = metric.metric if isinstance(metric, OfImages) else metric
+    inner = metric.metric if isinstance(metric, PerImageMetric) else metric
     names: Sequence[str] = (
         inner.classes.scored if isinstance(inner, ConfusionMatrixMetric) else getattr(inner, "class_names", ())
     )

@@ -26,7 +26,7 @@ TORCHMETRICS = (
 )
 
 
-class OfImages(SummedStates):
+class PerImageMetric(SummedStates):
     """A metric made of the areas of single images; ``metric`` says what is counted and how it is scored.
 
     Args:

@@ -16,7 +16,7 @@ from segiou.counting import inputs
 from segiou.metrics.bootstrap import Bootstrapped
 from segiou.metrics.boundary import BandMetric
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
-from segiou.metrics.per_image import OfImages, own_arguments
+from segiou.metrics.per_image import PerImageMetric, own_arguments
 from segiou.metrics.pixels import PixelMetric
 from segiou.metrics.state import SummedStates
 from tests.helpers import oracle
@@ -91,7 +91,7 @@ def build(metric, **arguments):
     """The metric with arguments of counting; one that is made of a metric gets a MeanIoU."""
     if len(tasks_of(metric)) == 1:
         arguments.pop("task", None)
-    if not issubclass(metric, OfImages) or "num_classes" in signature(metric).parameters:
+    if not issubclass(metric, PerImageMetric) or "num_classes" in signature(metric).parameters:
         return metric(**arguments)
     own = own_arguments(arguments)
     return metric(segiou.MeanIoU(**arguments), **own)
