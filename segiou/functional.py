@@ -236,4 +236,6 @@ def _score(metric: ConfusionMatrixMetric, preds: Any, target: Any) -> Tensor:
 
 @uncompiled
 def _value(metric: PixelMetric, preds: Any, target: Any) -> Any:
-    return metric.checked_value(*metric.counted(preds, target))
+    counts, errors = metric.counted(preds, target)
+    metric.check(errors)
+    return metric.value_of(counts)

@@ -220,7 +220,8 @@ class ScoreMetric(ConfusionMatrixMetric):
         if val is not None or self.score.of_matrix:
             return self._plot(val, ax)
         counts, errors = self.synced()
-        value = self.checked_value(counts, errors)
+        self.check(errors)
+        value = self.value_of(counts)
         scores = self.score.per_class(self.areas(counts), self.averaging)
         return self._bars(scores, None if value.ndim else float(value), ax)
 

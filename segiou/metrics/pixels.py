@@ -67,12 +67,8 @@ class PixelMetric(SummedStates):
         Raises:
             ValueError: bad labels or scores that were counted on an accelerator.
         """
-        return self.checked_value(self.counts, self.errors)
-
-    def checked_value(self, counts: Tensor, errors: Tensor) -> Any:
-        """``value_of`` counts whose errors allow it."""
-        self.check(errors)
-        return self.value_of(counts)
+        self.check(self.errors)
+        return self.value_of(self.counts)
 
     def check(self, errors: Tensor) -> None:
         """Raise for bad values that were counted, and warn of nan scores, once until ``reset``."""
