@@ -4,6 +4,7 @@ import inspect
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -15,6 +16,7 @@ from segiou.metrics.per_image import PerImageMetric
 from segiou.metrics.scores import Dice, MeanIoU
 from segiou.metrics.state import SummedStates
 from segiou.metrics.syncing import synced_together
+from segiou.scoring.averaging import Averaging
 
 OneKind = TypeVar("OneKind", bound=SummedStates)
 OWN = (MeanIoU.score, Dice.score)
@@ -107,7 +109,7 @@ class Measures:
         return (
             isinstance(inner, ConfusionMatrixMetric)
             and inner.rules == self.counts.rules
-            and inner.averaging == self.counts.averaging
+            and _macro(inner.averaging) == _macro(self.counts.averaging)
             and inner.classes.groups == self.counts.classes.groups
         )
 
@@ -142,3 +144,8 @@ def _parameters(metric: SummedStates) -> dict[str, inspect.Parameter]:
     without = {"self"} if getattr(metric, "takes_ids", True) else {"self", "ids"}
     parameters = inspect.signature(type(metric).update).parameters
     return {name: parameter for name, parameter in parameters.items() if name not in without}
+
+
+def _macro(averaging: Averaging) -> Averaging:
+    """With the average of mIoU and Dice by name, where it was left out."""
+    return replace(averaging, average=averaging.average or "macro")

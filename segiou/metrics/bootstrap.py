@@ -5,19 +5,22 @@ state is R sums: it grows with neither images nor pixels, and is reduced with on
 percentile interval: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13.
 """
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
 import torch
 from torch import Tensor
 from torch.distributed import get_rank, is_available, is_initialized
 from torchmetrics import Metric
 from torchmetrics.utilities import rank_zero_warn
+from typing_extensions import Unpack
 
 from segiou.counting.compiling import uncompiled
 from segiou.counting.rules import integer, number_in
+from segiou.metrics.arguments import TorchmetricsArguments
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.per_image import Ids, PerImageMetric, areas_from, checked_ids
 from segiou.metrics.poisson_weights import key_of, poisson_weights
+from segiou.metrics.signed_metric import Value
 
 
 class Interval(NamedTuple):
@@ -41,8 +44,15 @@ class Comparison(NamedTuple):
     p_value: Tensor
 
 
-class Bootstrapped(PerImageMetric):
-    """The areas of the data set and of R replicates of it, for one model or for several on the same images."""
+class Bootstrapped(PerImageMetric[Value]):
+    """The areas of the data set and of R replicates of it, for one model or for several on the same images.
+
+    Args:
+        metric: any metric that follows from areas, such as ``MeanIoU(21)`` or ``SegmentationMetrics(21)``.
+        level: the probability with which intervals hold the score of the population.
+        replicates: R, how many data sets are drawn; at least 100.
+        seed: of the draws.
+    """
 
     models = 1
     images: Tensor
@@ -54,7 +64,7 @@ class Bootstrapped(PerImageMetric):
         level: float = 0.95,
         replicates: int = 1000,
         seed: int = 0,
-        **kwargs: Any,
+        **kwargs: Unpack[TorchmetricsArguments],
     ) -> None:
         super().__init__(metric, **kwargs)
         self.level = number_in("level", level, "a probability between 0.5 and 0.999", 0.5, 0.999)
@@ -66,10 +76,6 @@ class Bootstrapped(PerImageMetric):
         shape = (self.models, 1 + self.replicates, *self.area_shape)
         self.add_state(self._sums_name, torch.zeros(shape, dtype=torch.int64), "sum")
         self.add_state("images", torch.zeros(2, dtype=torch.int64), "sum")  # all, and those without an id
-
-    def extra_repr(self) -> str:
-        """The metric, and the arguments."""
-        return f"{super().extra_repr()}, level={self.level}, replicates={self.replicates}, seed={self.seed}"
 
     def summed(self, preds: list[Any], target: Any, ids: Ids | None) -> dict[str, Tensor]:
         """What a batch adds to the states, for the predictions of each model."""
@@ -159,15 +165,8 @@ class Bootstrapped(PerImageMetric):
         return False
 
 
-class ConfidenceInterval(Bootstrapped):
+class ConfidenceInterval(Bootstrapped[Value]):
     """A score of the data set with its confidence interval over images.
-
-    Args:
-        metric: any metric that follows from areas, such as ``MeanIoU(21)`` or ``SegmentationMetrics(21)``.
-        level: the probability with which intervals hold the score of the population.
-        replicates: R, how many data sets are drawn; at least 100.
-        seed: of the draws.
-        kwargs: torchmetrics' own, such as ``process_group``.
 
     ``compute()`` gives an ``Interval``: the value, low and high; a dict of them where the metric gives a dict. With
     ids in ``update`` it does not depend on the batch size, the order or the number of processes; without, an
@@ -191,6 +190,33 @@ class ConfidenceInterval(Bootstrapped):
     [0.66, 0.64, 0.68]
     """
 
+    if TYPE_CHECKING:  # an editor then completes the names of the value
+
+        @overload
+        def __init__(
+            self: "ConfidenceInterval[Interval]",
+            metric: ConfusionMatrixMetric[Tensor],
+            *,
+            level: float = ...,
+            replicates: int = ...,
+            seed: int = ...,
+            **kwargs: Unpack[TorchmetricsArguments],
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: "ConfidenceInterval[dict[str, Interval]]",
+            metric: ConfusionMatrixMetric[dict[str, Tensor]],
+            *,
+            level: float = ...,
+            replicates: int = ...,
+            seed: int = ...,
+            **kwargs: Unpack[TorchmetricsArguments],
+        ) -> None: ...
+
+        def __init__(self, metric: Any, **kwargs: Any) -> None:
+            """See the overloads."""
+
     def update(self, preds: Any, target: Any, ids: Ids | None = None) -> None:
         """Count one batch of N images.
 
@@ -210,27 +236,24 @@ class ConfidenceInterval(Bootstrapped):
         return self.summed([preds], target, ids)
 
     @uncompiled
-    def compute(self) -> Any:
-        """The value with its interval, over all images and processes."""
+    def compute(self) -> Value:
+        """The value with its interval, over all images and processes; a dict where the metric gives one."""
         spread, values = self.spread(), self.values(0)
         if isinstance(values, dict):
-            return {name: self.interval(value, spread) for name, value in values.items()}
-        return self.interval(values, spread)
+            found: Any = {name: self.interval(value, spread) for name, value in values.items()}
+        else:
+            found = self.interval(values, spread)
+        return cast(Value, found)
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the value and its interval, or those of each class; returns what ``MeanIoU.plot`` does."""
         return self.drawn(self.compute() if val is None else val, self.key, ax)
 
 
-class PairedComparison(Bootstrapped):
+class PairedComparison(Bootstrapped[Value]):
     """Two models on the same images: the difference of their scores, with its interval.
 
     Every replicate takes the same images for both, so what is hard for both does not widen the interval.
-
-    Args:
-        metric: any metric of one score that follows from areas.
-        level, replicates, seed: as in ``ConfidenceInterval``.
-        kwargs: torchmetrics' own.
 
     ``compute()`` gives a ``Comparison``: ``a``, ``b``, ``difference`` (b - a) and its ``p_value``.
 
@@ -247,6 +270,33 @@ class PairedComparison(Bootstrapped):
     """
 
     models = 2
+
+    if TYPE_CHECKING:  # an editor then completes the names of the value
+
+        @overload
+        def __init__(
+            self: "PairedComparison[Comparison]",
+            metric: ConfusionMatrixMetric[Tensor],
+            *,
+            level: float = ...,
+            replicates: int = ...,
+            seed: int = ...,
+            **kwargs: Unpack[TorchmetricsArguments],
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: "PairedComparison[dict[str, Comparison]]",
+            metric: ConfusionMatrixMetric[dict[str, Tensor]],
+            *,
+            level: float = ...,
+            replicates: int = ...,
+            seed: int = ...,
+            **kwargs: Unpack[TorchmetricsArguments],
+        ) -> None: ...
+
+        def __init__(self, metric: Any, **kwargs: Any) -> None:
+            """See the overloads."""
 
     def update(self, preds_a: Any, preds_b: Any, target: Any, ids: Ids | None = None) -> None:
         """Count one batch of N images, predicted by both models.
@@ -268,12 +318,14 @@ class PairedComparison(Bootstrapped):
         return self.summed([preds_a, preds_b], target, ids)
 
     @uncompiled
-    def compute(self) -> Any:
+    def compute(self) -> Value:
         """Both scores and their difference, over all images and processes; a dict where the metric gives one."""
         spread, a, b = self.spread(), self.values(0), self.values(1)
         if isinstance(a, dict):
-            return {name: self._compared(a[name], b[name], spread) for name in a}
-        return self._compared(a, b, spread)
+            found: Any = {name: self._compared(a[name], b[name], spread) for name in a}
+        else:
+            found = self._compared(a, b, spread)
+        return cast(Value, found)
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the difference with its interval, or those of each class; returns what ``MeanIoU.plot`` does."""

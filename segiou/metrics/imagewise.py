@@ -10,12 +10,14 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
+from typing_extensions import Unpack
 
 from segiou.counting.compiling import uncompiled
 from segiou.counting.rules import flag, number_in
 from segiou.labels.class_names import NumClasses
+from segiou.metrics.arguments import ImagewiseArguments, TorchmetricsArguments, parted
 from segiou.metrics.confusion_matrix import ScoreMetric
-from segiou.metrics.per_image import Ids, PerImageMetric, areas_from, decoded, encoded, own_arguments
+from segiou.metrics.per_image import Ids, PerImageMetric, areas_from, decoded, encoded
 from segiou.metrics.scores import Dice, MeanIoU
 from segiou.scoring.averaging import AbsentIf
 
@@ -40,7 +42,7 @@ class ImageScores(NamedTuple):
         return [(self.ids[place], value) for value, place in order[:k]]
 
 
-class Imagewise(PerImageMetric):
+class Imagewise(PerImageMetric[Tensor]):
     """A score of each image, averaged over images, or for each class over the images that have it.
 
     Args:
@@ -52,7 +54,6 @@ class Imagewise(PerImageMetric):
             the first ``max(1, int(q * n / 100))`` of n.
         keep_images: keep the areas of every image. Then ``update`` takes ids, an image whose id was seen
             before is not counted again, and ``images()`` gives the scores of all. ``worst`` needs it, and sets it.
-        kwargs: torchmetrics' own.
 
     Without ``keep_images`` the state is a sum, and its sync one all-reduce; with it rows are gathered.
 
@@ -79,7 +80,7 @@ class Imagewise(PerImageMetric):
         over: Over = "images",
         worst: float | None = None,
         keep_images: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[TorchmetricsArguments],
     ) -> None:
         if not isinstance(metric, ScoreMetric):
             raise TypeError(f"{type(self).__name__} takes a metric of one score, such as MeanIoU(21), got {metric!r}")
@@ -106,10 +107,6 @@ class Imagewise(PerImageMetric):
     def takes_ids(self) -> bool:
         """Whether ``update`` takes ids."""
         return self.keep_images
-
-    def extra_repr(self) -> str:
-        """The metric, and the arguments."""
-        return f"{super().extra_repr()}, over={self.over!r}, worst={self.worst}, keep_images={self.keep_images}"
 
     @property
     def key(self) -> str:
@@ -225,7 +222,6 @@ class ImagewiseIoU(Imagewise):
         keep_images: see ``Imagewise``.
         absent_if: "target", or "union", which takes a class that is only predicted for present, with IoU 0; None
             is the rule above, which is also "target_unless_empty".
-        kwargs: see ``segiou.metrics.ConfusionMatrixMetric``.
 
     >>> import torch
     >>> from segiou import ImagewiseIoU
@@ -244,16 +240,17 @@ class ImagewiseIoU(Imagewise):
         worst: float | None = None,
         keep_images: bool = False,
         absent_if: AbsentIf | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[ImagewiseArguments],
     ) -> None:
-        own = own_arguments(kwargs)
-        metric = self.scores(num_classes, absent_if=absent_if or "target", **kwargs)
+        own, shared = parted(kwargs)
+        metric = self.scores(num_classes, absent_if=absent_if or "target", **shared)
         if absent_if is None and (
             metric.rules.task != "multiclass" or metric.averaging.exclude or metric.classes.groups
         ):
             rule: AbsentIf = "target_unless_empty" if metric.rules.task == "multiclass" else "union"
-            metric = self.scores(num_classes, absent_if=rule, **kwargs)
+            metric = self.scores(num_classes, absent_if=rule, **shared)
         super().__init__(metric, over=over, worst=worst, keep_images=keep_images, **own)
+        self.absent_if = absent_if
 
 
 class ImagewiseDice(ImagewiseIoU):

@@ -16,7 +16,8 @@ from segiou.counting import inputs
 from segiou.metrics.bootstrap import Bootstrapped
 from segiou.metrics.boundary import BandMetric
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
-from segiou.metrics.per_image import PerImageMetric, own_arguments
+from segiou.metrics.arguments import parted
+from segiou.metrics.per_image import PerImageMetric
 from segiou.metrics.pixels import PixelMetric
 from segiou.metrics.state import SummedStates
 from tests.helpers import oracle
@@ -93,8 +94,8 @@ def build(metric, **arguments):
         arguments.pop("task", None)
     if not issubclass(metric, PerImageMetric) or "num_classes" in signature(metric).parameters:
         return metric(**arguments)
-    own = own_arguments(arguments)
-    return metric(segiou.MeanIoU(**arguments), **own)
+    own, others = parted(arguments)
+    return metric(segiou.MeanIoU(**others), **own)
 
 
 def named(metric, seed: int) -> dict:
