@@ -5,9 +5,9 @@ from typing import Literal
 from torch import Tensor
 from typing_extensions import Unpack
 
+from segiou.argument_checks import number_in
 from segiou.classification.tasks import TaskMetric, arguments_of
 from segiou.counting import IgnoreIndex, Task
-from segiou.counting.rules import number_in
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.arguments import Absent, JaccardMetricArguments
 from segiou.metrics.scores import MeanIoU

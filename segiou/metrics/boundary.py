@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,12 +10,12 @@ import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
+from segiou.argument_checks import flag, integers, number_in
 from segiou.counting import Counted, Rules
 from segiou.counting.bands import Marking
 from segiou.counting.compiling import uncompiled
 from segiou.counting.inputs import Batch, batches
 from segiou.counting.kernels import mark, run
-from segiou.counting.rules import flag, integers, number_in
 from segiou.counting.upsample import image_by_image
 from segiou.labels.class_names import Classes, NumClasses
 from segiou.metrics.arguments import ScoreMetricArguments
@@ -79,6 +80,10 @@ class BandMetric(ScoreMetric):
     ) -> None:
         self.band = Band.of(ratio, pixels, border)  # the states are named by it
         super().__init__(num_classes, **kwargs)
+
+    def class_scores(self) -> tuple[Mapping[str, Score], Sequence[Score]]:
+        """The metric's own score alone, as the pixels near boundaries are no whole classes."""
+        return {self.key: self.score}, ()
 
     @abstractmethod
     def count_images(self, batch: Batch, distance: int) -> Tensor:

@@ -1,6 +1,6 @@
 """The metrics: each is a formula and an average over the counts of ``ConfusionMatrixMetric``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -8,12 +8,14 @@ from typing import Any, ClassVar
 from torch import Tensor
 from typing_extensions import Unpack
 
-from segiou.counting.rules import number_in
+from segiou.argument_checks import number_in
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.arguments import ClassMetricArguments, MatrixMetricArguments, ScoreMetricArguments
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
+from segiou.metrics.drawing import results_over_time
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Score
+from segiou.scoring.class_scores import CLASS_SCORES
 from segiou.scoring.formulas import Areas
 
 
@@ -35,7 +37,7 @@ class MeanIoU(ScoreMetric):
     tensor([1., 1., nan])
     """
 
-    score = Score("mIoU", formulas.iou)
+    score = CLASS_SCORES["IoU"]
 
 
 class Dice(ScoreMetric):
@@ -50,7 +52,7 @@ class Dice(ScoreMetric):
     tensor(0.8000)
     """
 
-    score = Score("Dice", formulas.dice)
+    score = CLASS_SCORES["Dice"]
 
 
 class Precision(ScoreMetric):
@@ -65,7 +67,7 @@ class Precision(ScoreMetric):
     tensor(0.7500)
     """
 
-    score = Score("Precision", formulas.precision)
+    score = CLASS_SCORES["Precision"]
 
 
 class Recall(ScoreMetric):
@@ -80,7 +82,7 @@ class Recall(ScoreMetric):
     tensor([0.5000, 1.0000])
     """
 
-    score = Score("Recall", formulas.recall)
+    score = CLASS_SCORES["Recall"]
 
 
 class FBeta(ScoreMetric):
@@ -258,8 +260,16 @@ class SegmentationMetrics(ConfusionMatrixMetric[dict[str, Tensor]]):
         super().__init__(num_classes, **kwargs)
         self.per_class = per_class
         self.prefix = prefix
+        self.beta = float(beta)
         self._scores = tuple(_fbeta(beta) if score is FBeta.score else score for score in self.scores)
         self.beta = float(beta)
+
+    def class_scores(self) -> tuple[Mapping[str, Score], Sequence[Score]]:
+        """IoU, Dice, precision and recall, FBeta where it is not Dice, and the scores of the whole data set."""
+        own = {score.key: score for score in self._scores if score not in CLASS_SCORES.values()}
+        fbeta = own.pop(FBeta.score.key)
+        columns = CLASS_SCORES if self.beta == 1 else {**CLASS_SCORES, fbeta.key: fbeta}
+        return columns, tuple(own.values())
 
     def value_of_areas(self, areas: Areas) -> dict[str, Tensor]:
         """Every score by its name."""
@@ -272,17 +282,8 @@ class SegmentationMetrics(ConfusionMatrixMetric[dict[str, Tensor]]):
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the scores as bars, or a list of results over time; see ``MeanIoU.plot``."""
         if isinstance(val, Sequence):
-            return self._plot(val, ax)
+            return results_over_time(val, "score", (), ax)
         from segiou.plots import bars
 
         values = self.compute() if val is None else val
         return bars([float(value) for value in values.values()], list(values), "score", None, ax)
-
-
-# the columns of a table of classes
-CLASS_SCORES: dict[str, Score] = {
-    "IoU": MeanIoU.score,
-    "Dice": Dice.score,
-    "Precision": Precision.score,
-    "Recall": Recall.score,
-}
