@@ -1,0 +1,92 @@
+"""Counting on the CPU with kernels in C: the functions of ``segiou.counting.eager``, bit for bit.
+
+The extension is built when segiou is installed. Where there was no compiler, importing this raises ImportError.
+"""
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segiou.counting import eager
+from segiou.counting.inputs import Counted
+from segiou.counting.native import _native
+from segiou.counting.native.threads import team
+
+MOST_CLASSES, MOST_BOUNDS = 32766, 65535  # numbers have 16 bits
+_INTEGERS = (torch.uint8, torch.int8, torch.uint16, torch.int16, torch.uint32, torch.int32, torch.uint64, torch.int64)
+_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+KINDS = {kind: number for number, kind in enumerate((*_INTEGERS, *_FLOATS))} | {torch.bool: 0}
+"""The kernels' numbers of dtypes, as in native.h."""
+
+Described = tuple[int, int, tuple[int, ...], tuple[int, ...]]
+
+
+def described(x: Tensor) -> Described:
+    """A tensor as the kernels take it: address, kind, shape and strides."""
+    return x.data_ptr(), KINDS[x.dtype], x.shape, x.stride()
+
+
+def labels(preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...], each: bool) -> Counted:
+    """Count two label maps of one shape ``(N, ...)``, of any integer types and strides."""
+    if num_classes > MOST_CLASSES:
+        return eager.labels(preds, target, num_classes, ignore, each)
+    return _run(_native.labels, preds, target, num_classes, ignore, each)
+
+
+def scores(preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...], each: bool) -> Counted:
+    """Count scores ``(N, C, ...)`` against labels ``(N, ...)``: the prediction is ``preds.argmax(1)``."""
+    if preds.dtype not in _FLOATS or num_classes > MOST_CLASSES:
+        return eager.scores(preds, target, num_classes, ignore, each)
+    return _run(_native.scores, preds, target, num_classes, ignore, each)
+
+
+def binary(
+    preds: Tensor, target: Tensor, threshold: float, probabilities: bool, ignore: tuple[int, ...], each: bool
+) -> Counted:
+    """Count one score per pixel, above the threshold or not, against labels 0 and 1."""
+    limits = _limits(threshold, probabilities, preds.dtype)
+    return _run(_native.binary, preds, target, 2, ignore, each, limits)
+
+
+@lru_cache(maxsize=64)
+def _limits(threshold: float, probabilities: bool, dtype: torch.dtype) -> tuple[float, ...]:
+    """Threshold, least and greatest score allowed, rounded to the scores' type; for 16 bits keys in their order."""
+    inner = (0.0, 1.0) if probabilities else (-math.inf, math.inf)
+    values = torch.tensor([threshold, *inner], dtype=torch.float64, device="cpu").to(dtype)
+    if dtype.itemsize > 2:
+        return tuple(values.tolist())
+    return tuple(float(bits if bits >= 0 else -32768 - bits) for bits in values.view(torch.int16).tolist())
+
+
+def above(preds: Tensor, target: Tensor, bounds: Tensor, probabilities: bool, ignore: tuple[int, ...]) -> Counted:
+    """Count one score per pixel by how many rising bounds it is above, against labels 0 and 1, ``(2, T + 1)``."""
+    number = len(bounds)
+    if not 1 <= number <= MOST_BOUNDS:
+        return eager.above(preds, target, bounds, probabilities, ignore)
+    counts, errors = _zeros(3, number + 1), _zeros(4)
+    if target.numel():
+        allowed = (0.0, 1.0) if probabilities else (-math.inf, math.inf)
+        values = bounds.double().contiguous()
+        options = (2, 0, ignore, *team(preds.numel(), 3 * (number + 1)), counts.data_ptr(), errors.data_ptr())
+        _native.above(described(preds), described(target), *options, allowed, values.data_ptr(), number)
+    return Counted(counts[:2], errors)
+
+
+def _run(
+    kernel: Any, preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...], each: bool, *more: Any
+) -> Counted:
+    """Count with a kernel into one matrix, or one for each item; ``more`` is what only this kernel takes."""
+    width, items = num_classes + 1, len(target) if each else 0
+    counts, errors = _zeros(items, width, width) if each else _zeros(width, width), _zeros(4)
+    if target.numel():
+        options = (num_classes, items, ignore, *team(preds.numel(), width * width))
+        out = (counts.data_ptr(), errors.data_ptr())
+        kernel(described(preds), described(target), *options, *out, *more)
+    return Counted(counts, errors)
+
+
+def _zeros(*shape: int) -> Tensor:
+    return torch.zeros(shape, dtype=torch.int64, device="cpu")

@@ -1,0 +1,37 @@
+"""How many threads count, and whose: those of torch's OpenMP, which wait for work anyway after each operation."""
+
+import ctypes
+import functools
+import multiprocessing
+import os
+
+import torch
+
+ALONE = 200_000  # scores or pixels: below, handing work to another thread takes longer than doing it
+_process = os.getpid()
+
+
+def team(work: int, bins: int) -> tuple[int, int]:
+    """Number of threads for so many scores or pixels and bins, and the address of what starts them, or 0."""
+    if work < ALONE or work < 4 * bins or _is_forked():
+        return 1, 0
+    launch = openmp()
+    return (torch.get_num_threads() if launch else 1), launch
+
+
+def _is_forked() -> bool:
+    """Whether this process may be a fork, in which OpenMP would wait for threads that only the parent has.
+
+    All that multiprocessing starts count as that: the parent may have used its threads before it was loaded here.
+    """
+    return os.getpid() != _process or multiprocessing.parent_process() is not None
+
+
+@functools.lru_cache(maxsize=1)
+def openmp() -> int:
+    """The address of ``GOMP_parallel`` (GNU's, also LLVM's and Intel's on Linux) in what torch is linked with, or 0."""
+    try:
+        function = ctypes.CDLL(torch._C.__file__).GOMP_parallel
+    except (AttributeError, OSError):
+        return 0
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
