@@ -16,25 +16,54 @@ from typing import Any
 from torch import Tensor
 from typing_extensions import Unpack
 
-from segiou import classification, metrics
-from segiou.classification.confusion_matrix import Normalize
-from segiou.counting import IgnoreIndex, Task
+from segiou import metrics
+from segiou.classification.functional import (
+    binary_confusion_matrix,
+    binary_jaccard_index,
+    confusion_matrix,
+    jaccard_index,
+    multiclass_confusion_matrix,
+    multiclass_jaccard_index,
+    multilabel_confusion_matrix,
+    multilabel_jaccard_index,
+)
+from segiou.counting import IgnoreIndex
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.arguments import (
-    Absent,
     ClassNames,
     ClassScoreArguments,
-    ConfusionMatrixArguments,
-    JaccardArguments,
     MatrixScoreArguments,
     ScoreArguments,
     UpsampleArguments,
 )
-from segiou.metrics.pixels import PixelMetric
+from segiou.metrics.pixels import value_of_batch
 from segiou.metrics.signatures import signed
-from segiou.metrics.signed_metric import Value
 from segiou.metrics.threshold_sweep import Best, SweepTask
-from segiou.scoring.averaging import Average
+
+__all__ = [
+    "binary_confusion_matrix",
+    "binary_jaccard_index",
+    "boundary_iou",
+    "cohen_kappa",
+    "confusion_matrix",
+    "dice",
+    "fbeta",
+    "frequency_weighted_iou",
+    "jaccard_index",
+    "matthews_corrcoef",
+    "mean_accuracy",
+    "mean_iou",
+    "multiclass_confusion_matrix",
+    "multiclass_jaccard_index",
+    "multilabel_confusion_matrix",
+    "multilabel_jaccard_index",
+    "pixel_accuracy",
+    "precision",
+    "recall",
+    "segmentation_metrics",
+    "threshold_sweep",
+    "trimap_iou",
+]
 
 
 @signed(metrics.MeanIoU)
@@ -45,7 +74,7 @@ def mean_iou(
     **kwargs: Unpack[ScoreArguments],
 ) -> Tensor:
     """Mean intersection over union: TP / (TP + FP + FN). See ``segiou.MeanIoU``."""
-    return _value(metrics.MeanIoU(num_classes, **kwargs), preds, target)
+    return value_of_batch(metrics.MeanIoU(num_classes, **kwargs), preds, target)
 
 
 @signed(metrics.Dice)
@@ -56,7 +85,7 @@ def dice(
     **kwargs: Unpack[ScoreArguments],
 ) -> Tensor:
     """Dice coefficient: 2 TP / (2 TP + FP + FN). See ``segiou.Dice``."""
-    return _value(metrics.Dice(num_classes, **kwargs), preds, target)
+    return value_of_batch(metrics.Dice(num_classes, **kwargs), preds, target)
 
 
 @signed(metrics.Precision)
@@ -67,7 +96,7 @@ def precision(
     **kwargs: Unpack[ScoreArguments],
 ) -> Tensor:
     """Precision: TP / (TP + FP). See ``segiou.Precision``."""
-    return _value(metrics.Precision(num_classes, **kwargs), preds, target)
+    return value_of_batch(metrics.Precision(num_classes, **kwargs), preds, target)
 
 
 @signed(metrics.Recall)
@@ -78,7 +107,7 @@ def recall(
     **kwargs: Unpack[ScoreArguments],
 ) -> Tensor:
     """Recall: TP / (TP + FN). See ``segiou.Recall``."""
-    return _value(metrics.Recall(num_classes, **kwargs), preds, target)
+    return value_of_batch(metrics.Recall(num_classes, **kwargs), preds, target)
 
 
 @signed(metrics.FBeta)
@@ -91,7 +120,7 @@ def fbeta(
     **kwargs: Unpack[ScoreArguments],
 ) -> Tensor:
     """Precision and recall in one, recall weighted ``beta`` times as much. See ``segiou.FBeta``."""
-    return _value(metrics.FBeta(num_classes, beta=beta, **kwargs), preds, target)
+    return value_of_batch(metrics.FBeta(num_classes, beta=beta, **kwargs), preds, target)
 
 
 @signed(metrics.MeanAccuracy)
@@ -102,7 +131,7 @@ def mean_accuracy(
     **kwargs: Unpack[ScoreArguments],
 ) -> Tensor:
     """Mean over classes of the share of their pixels that are right. See ``segiou.MeanAccuracy``."""
-    return _value(metrics.MeanAccuracy(num_classes, **kwargs), preds, target)
+    return value_of_batch(metrics.MeanAccuracy(num_classes, **kwargs), preds, target)
 
 
 @signed(metrics.FrequencyWeightedIoU)
@@ -113,7 +142,7 @@ def frequency_weighted_iou(
     **kwargs: Unpack[ClassScoreArguments],
 ) -> Tensor:
     """IoU weighted by the target pixels of the classes. See ``segiou.FrequencyWeightedIoU``."""
-    return _value(metrics.FrequencyWeightedIoU(num_classes, **kwargs), preds, target)
+    return value_of_batch(metrics.FrequencyWeightedIoU(num_classes, **kwargs), preds, target)
 
 
 @signed(metrics.PixelAccuracy)
@@ -124,7 +153,7 @@ def pixel_accuracy(
     **kwargs: Unpack[MatrixScoreArguments],
 ) -> Tensor:
     """Share of all counted pixels that are right. See ``segiou.PixelAccuracy``."""
-    return _value(metrics.PixelAccuracy(num_classes, **kwargs), preds, target)
+    return value_of_batch(metrics.PixelAccuracy(num_classes, **kwargs), preds, target)
 
 
 @signed(metrics.CohenKappa)
@@ -135,7 +164,7 @@ def cohen_kappa(
     **kwargs: Unpack[MatrixScoreArguments],
 ) -> Tensor:
     """Agreement beyond chance. See ``segiou.CohenKappa``."""
-    return _value(metrics.CohenKappa(num_classes, **kwargs), preds, target)
+    return value_of_batch(metrics.CohenKappa(num_classes, **kwargs), preds, target)
 
 
 @signed(metrics.MatthewsCorrCoef)
@@ -146,7 +175,7 @@ def matthews_corrcoef(
     **kwargs: Unpack[MatrixScoreArguments],
 ) -> Tensor:
     """Correlation of prediction and target. See ``segiou.MatthewsCorrCoef``."""
-    return _value(metrics.MatthewsCorrCoef(num_classes, **kwargs), preds, target)
+    return value_of_batch(metrics.MatthewsCorrCoef(num_classes, **kwargs), preds, target)
 
 
 @signed(metrics.BoundaryIoU)
@@ -161,7 +190,9 @@ def boundary_iou(
     **kwargs: Unpack[ScoreArguments],
 ) -> Tensor:
     """Mean IoU of the pixels near contours. See ``segiou.BoundaryIoU``."""
-    return _value(metrics.BoundaryIoU(num_classes, ratio=ratio, pixels=pixels, border=border, **kwargs), preds, target)
+    return value_of_batch(
+        metrics.BoundaryIoU(num_classes, ratio=ratio, pixels=pixels, border=border, **kwargs), preds, target
+    )
 
 
 @signed(metrics.TrimapIoU)
@@ -176,7 +207,9 @@ def trimap_iou(
     **kwargs: Unpack[ScoreArguments],
 ) -> Tensor:
     """Mean IoU of the pixels near a change of label in the target. See ``segiou.TrimapIoU``."""
-    return _value(metrics.TrimapIoU(num_classes, ratio=ratio, pixels=pixels, border=border, **kwargs), preds, target)
+    return value_of_batch(
+        metrics.TrimapIoU(num_classes, ratio=ratio, pixels=pixels, border=border, **kwargs), preds, target
+    )
 
 
 @signed(metrics.SegmentationMetrics)
@@ -191,7 +224,7 @@ def segmentation_metrics(
     **kwargs: Unpack[ClassScoreArguments],
 ) -> dict[str, Tensor]:
     """Every score by its name. See ``segiou.SegmentationMetrics``."""
-    return _value(
+    return value_of_batch(
         metrics.SegmentationMetrics(num_classes, per_class=per_class, beta=beta, prefix=prefix, **kwargs), preds, target
     )
 
@@ -223,198 +256,4 @@ def threshold_sweep(
         best=best,
         **kwargs,
     )
-    return _value(metric, preds, target)
-
-
-@signed(classification.JaccardIndex)
-def jaccard_index(
-    preds: Any,
-    target: Any,
-    task: Task | NumClasses = "multiclass",
-    threshold: float = 0.5,
-    num_classes: NumClasses = None,
-    num_labels: int | None = None,
-    average: Average | None = "macro",
-    ignore_index: IgnoreIndex = None,
-    validate_args: bool = True,
-    zero_division: float = 0.0,
-    *,
-    absent: Absent | None = None,
-    from_logits: bool | None = None,
-    **kwargs: Unpack[JaccardArguments],
-) -> Tensor:
-    """Intersection over union with torchmetrics' arguments and results. See ``segiou.JaccardIndex``."""
-    metric = classification.JaccardIndex(
-        task,
-        threshold,
-        num_classes,
-        num_labels,
-        average,
-        ignore_index,
-        validate_args,
-        zero_division,
-        absent=absent,
-        from_logits=from_logits,
-        **kwargs,
-    )
-    return _value(metric, preds, target)
-
-
-@signed(classification.BinaryJaccardIndex)
-def binary_jaccard_index(
-    preds: Any,
-    target: Any,
-    threshold: float = 0.5,
-    ignore_index: IgnoreIndex = None,
-    validate_args: bool = True,
-    zero_division: float = 0.0,
-    *,
-    absent: Absent | None = None,
-    from_logits: bool | None = None,
-    **kwargs: Unpack[JaccardArguments],
-) -> Tensor:
-    """Intersection over union of the positive class. See ``segiou.BinaryJaccardIndex``."""
-    metric = classification.BinaryJaccardIndex(
-        threshold, ignore_index, validate_args, zero_division, absent=absent, from_logits=from_logits, **kwargs
-    )
-    return _value(metric, preds, target)
-
-
-@signed(classification.MulticlassJaccardIndex)
-def multiclass_jaccard_index(
-    preds: Any,
-    target: Any,
-    num_classes: NumClasses,
-    average: Average | None = "macro",
-    ignore_index: IgnoreIndex = None,
-    validate_args: bool = True,
-    zero_division: float = 0.0,
-    *,
-    absent: Absent | None = None,
-    **kwargs: Unpack[JaccardArguments],
-) -> Tensor:
-    """Intersection over union of several classes. See ``segiou.MulticlassJaccardIndex``."""
-    metric = classification.MulticlassJaccardIndex(
-        num_classes, average, ignore_index, validate_args, zero_division, absent=absent, **kwargs
-    )
-    return _value(metric, preds, target)
-
-
-@signed(classification.MultilabelJaccardIndex)
-def multilabel_jaccard_index(
-    preds: Any,
-    target: Any,
-    num_labels: int,
-    threshold: float = 0.5,
-    average: Average | None = "macro",
-    ignore_index: IgnoreIndex = None,
-    validate_args: bool = True,
-    zero_division: float = 0.0,
-    *,
-    absent: Absent | None = None,
-    from_logits: bool | None = None,
-    **kwargs: Unpack[JaccardArguments],
-) -> Tensor:
-    """Intersection over union of labels that may overlap. See ``segiou.MultilabelJaccardIndex``."""
-    metric = classification.MultilabelJaccardIndex(
-        num_labels,
-        threshold,
-        average,
-        ignore_index,
-        validate_args,
-        zero_division,
-        absent=absent,
-        from_logits=from_logits,
-        **kwargs,
-    )
-    return _value(metric, preds, target)
-
-
-@signed(classification.ConfusionMatrix)
-def confusion_matrix(
-    preds: Any,
-    target: Any,
-    task: Task | NumClasses = "multiclass",
-    threshold: float = 0.5,
-    num_classes: NumClasses = None,
-    num_labels: int | None = None,
-    normalize: Normalize | None = None,
-    ignore_index: IgnoreIndex = None,
-    validate_args: bool = True,
-    *,
-    from_logits: bool | None = None,
-    **kwargs: Unpack[ConfusionMatrixArguments],
-) -> Tensor:
-    """The matrix of pixels, ``(C, C)``, for multilabel ``(L, 2, 2)``. See ``segiou.ConfusionMatrix``."""
-    metric = classification.ConfusionMatrix(
-        task,
-        threshold,
-        num_classes,
-        num_labels,
-        normalize,
-        ignore_index,
-        validate_args,
-        from_logits=from_logits,
-        **kwargs,
-    )
-    return _value(metric, preds, target)
-
-
-@signed(classification.BinaryConfusionMatrix)
-def binary_confusion_matrix(
-    preds: Any,
-    target: Any,
-    threshold: float = 0.5,
-    normalize: Normalize | None = None,
-    ignore_index: IgnoreIndex = None,
-    validate_args: bool = True,
-    *,
-    from_logits: bool | None = None,
-    **kwargs: Unpack[ConfusionMatrixArguments],
-) -> Tensor:
-    """The matrix of a binary task, ``(2, 2)``. See ``segiou.BinaryConfusionMatrix``."""
-    metric = classification.BinaryConfusionMatrix(
-        threshold, ignore_index, normalize, validate_args, from_logits=from_logits, **kwargs
-    )
-    return _value(metric, preds, target)
-
-
-@signed(classification.MulticlassConfusionMatrix)
-def multiclass_confusion_matrix(
-    preds: Any,
-    target: Any,
-    num_classes: NumClasses,
-    normalize: Normalize | None = None,
-    ignore_index: IgnoreIndex = None,
-    validate_args: bool = True,
-    **kwargs: Unpack[ConfusionMatrixArguments],
-) -> Tensor:
-    """The matrix of several classes, ``(C, C)``. See ``segiou.MulticlassConfusionMatrix``."""
-    metric = classification.MulticlassConfusionMatrix(num_classes, ignore_index, normalize, validate_args, **kwargs)
-    return _value(metric, preds, target)
-
-
-@signed(classification.MultilabelConfusionMatrix)
-def multilabel_confusion_matrix(
-    preds: Any,
-    target: Any,
-    num_labels: int,
-    threshold: float = 0.5,
-    normalize: Normalize | None = None,
-    ignore_index: IgnoreIndex = None,
-    validate_args: bool = True,
-    *,
-    from_logits: bool | None = None,
-    **kwargs: Unpack[ConfusionMatrixArguments],
-) -> Tensor:
-    """A matrix for each of the labels, ``(L, 2, 2)``. See ``segiou.MultilabelConfusionMatrix``."""
-    metric = classification.MultilabelConfusionMatrix(
-        num_labels, threshold, ignore_index, normalize, validate_args, from_logits=from_logits, **kwargs
-    )
-    return _value(metric, preds, target)
-
-
-def _value(metric: PixelMetric[Value], preds: Any, target: Any) -> Value:
-    counts, errors = metric.counted(preds, target)
-    metric.check(errors)
-    return metric.value_of(counts)
+    return value_of_batch(metric, preds, target)

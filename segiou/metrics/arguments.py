@@ -183,6 +183,14 @@ class InstanceArguments(
     """The arguments of a metric of instances, which names those of the task itself."""
 
 
+class BootstrapArguments(TorchmetricsArguments, total=False):
+    """The arguments of an interval, for type checkers: ``Bootstrapped.__init__`` names them."""
+
+    level: float
+    replicates: int
+    seed: int
+
+
 class ConfusionMatrixArguments(UpsampleArguments, ClassArguments):
     """What segiou's confusion matrix takes beside torchmetrics' arguments."""
 

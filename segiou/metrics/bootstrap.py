@@ -16,9 +16,9 @@ from typing_extensions import Unpack
 
 from segiou.argument_checks import integer, number_in
 from segiou.counting.compiling import uncompiled
-from segiou.metrics.arguments import TorchmetricsArguments
+from segiou.metrics.arguments import BootstrapArguments, TorchmetricsArguments
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
-from segiou.metrics.intervals import Comparison, Interval
+from segiou.metrics.intervals import Comparison, Interval, differences, interval_rows, of_each_name
 from segiou.metrics.per_image import Ids, PerImageMetric, areas_from, checked_ids
 from segiou.metrics.poisson_weights import key_of, poisson_weights
 from segiou.metrics.signed_metric import Value
@@ -113,22 +113,8 @@ class Bootstrapped(PerImageMetric[Value]):
         from segiou.plots import intervals
 
         of = "" if isinstance(found, dict) else f"{label}, "
-        rows = self._rows_of("", found)
+        rows = interval_rows("", found, self.metric.classes.scored)
         return intervals({name or label: row for name, row in rows.items()}, f"{of}{100 * self.level:g} % interval", ax)
-
-    def _rows_of(self, name: str, found: Any) -> dict[str, list[float]]:
-        """Value, low and high of each interval, by name."""
-        if isinstance(found, Interval):
-            parts = [part.reshape(-1).tolist() for part in found]
-            inside = [""] if found.value.ndim == 0 else self.metric.classes.scored
-            return {"/".join(filter(None, (name, one))): row for one, *row in zip(inside, *parts, strict=True)}
-        if not isinstance(found, dict | list):
-            raise TypeError(f"val must be what compute gives, or a list of that, got a {type(found).__name__}")
-        steps = found.items() if isinstance(found, dict) else enumerate(found)
-        rows: dict[str, list[float]] = {}
-        for step, part in steps:
-            rows |= self._rows_of(f"{name}/{step}" if name else str(step), part)
-        return rows
 
     def spread(self) -> bool:
         """Whether replicates differ as data sets do; else a warning. Raises for bad labels.
@@ -178,26 +164,17 @@ class ConfidenceInterval(Bootstrapped[Value]):
         def __init__(
             self: "ConfidenceInterval[Interval]",
             metric: ConfusionMatrixMetric[Tensor],
-            *,
-            level: float = ...,
-            replicates: int = ...,
-            seed: int = ...,
-            **kwargs: Unpack[TorchmetricsArguments],
+            **kwargs: Unpack[BootstrapArguments],
         ) -> None: ...
 
         @overload
         def __init__(
             self: "ConfidenceInterval[dict[str, Interval]]",
             metric: ConfusionMatrixMetric[dict[str, Tensor]],
-            *,
-            level: float = ...,
-            replicates: int = ...,
-            seed: int = ...,
-            **kwargs: Unpack[TorchmetricsArguments],
+            **kwargs: Unpack[BootstrapArguments],
         ) -> None: ...
 
-        def __init__(self, metric: Any, **kwargs: Any) -> None:
-            """See the overloads."""
+        def __init__(self, metric: Any, **kwargs: Any) -> None: ...
 
     def update(self, preds: Any, target: Any, ids: Ids | None = None) -> None:
         """Count one batch of N images.
@@ -220,12 +197,8 @@ class ConfidenceInterval(Bootstrapped[Value]):
     @uncompiled
     def compute(self) -> Value:
         """The value with its interval, over all images and processes; a dict where the metric gives one."""
-        spread, values = self.spread(), self.values(0)
-        if isinstance(values, dict):
-            found: Any = {name: self.interval(value, spread) for name, value in values.items()}
-        else:
-            found = self.interval(values, spread)
-        return cast(Value, found)
+        spread = self.spread()
+        return cast(Value, of_each_name(lambda values: self.interval(values, spread), self.values(0)))
 
     @uncompiled
     def table(self, *, percent: bool = False, digits: int | None = None) -> ClassTable:
@@ -269,26 +242,17 @@ class PairedComparison(Bootstrapped[Value]):
         def __init__(
             self: "PairedComparison[Comparison]",
             metric: ConfusionMatrixMetric[Tensor],
-            *,
-            level: float = ...,
-            replicates: int = ...,
-            seed: int = ...,
-            **kwargs: Unpack[TorchmetricsArguments],
+            **kwargs: Unpack[BootstrapArguments],
         ) -> None: ...
 
         @overload
         def __init__(
             self: "PairedComparison[dict[str, Comparison]]",
             metric: ConfusionMatrixMetric[dict[str, Tensor]],
-            *,
-            level: float = ...,
-            replicates: int = ...,
-            seed: int = ...,
-            **kwargs: Unpack[TorchmetricsArguments],
+            **kwargs: Unpack[BootstrapArguments],
         ) -> None: ...
 
-        def __init__(self, metric: Any, **kwargs: Any) -> None:
-            """See the overloads."""
+        def __init__(self, metric: Any, **kwargs: Any) -> None: ...
 
     def update(self, preds_a: Any, preds_b: Any, target: Any, ids: Ids | None = None) -> None:
         """Count one batch of N images, predicted by both models.
@@ -312,16 +276,12 @@ class PairedComparison(Bootstrapped[Value]):
     @uncompiled
     def compute(self) -> Value:
         """Both scores and their difference, over all images and processes; a dict where the metric gives one."""
-        spread, a, b = self.spread(), self.values(0), self.values(1)
-        if isinstance(a, dict):
-            found: Any = {name: self._compared(a[name], b[name], spread) for name in a}
-        else:
-            found = self._compared(a, b, spread)
-        return cast(Value, found)
+        spread = self.spread()
+        return cast(Value, of_each_name(lambda a, b: self._compared(a, b, spread), self.values(0), self.values(1)))
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the difference with its interval, or those of each class; returns what ``MeanIoU.plot`` does."""
-        return self.drawn(_differences(self.compute() if val is None else val), f"{self.key}, b - a", ax)
+        return self.drawn(differences(self.compute() if val is None else val), f"{self.key}, b - a", ax)
 
     def _compared(self, a: Tensor, b: Tensor, spread: bool) -> Comparison:
         difference = b - a
@@ -333,12 +293,3 @@ class PairedComparison(Bootstrapped[Value]):
         p_value = p_value.masked_fill(difference[0].isnan() | (not spread), torch.nan)
         of_a, of_b, between = (self.interval(values, spread) for values in (a, b, difference))
         return Comparison(of_a, of_b, between, p_value)
-
-
-def _differences(found: Any) -> Any:
-    """The differences of a comparison, or of a dict or list of them."""
-    if isinstance(found, Comparison):
-        return found.difference
-    if isinstance(found, dict):
-        return {name: _differences(part) for name, part in found.items()}
-    return [_differences(part) for part in found] if isinstance(found, list) else found

@@ -1,7 +1,7 @@
 """The metric base: pixels are counted into one matrix, and a subclass reads its value off the counts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -10,7 +10,6 @@ from typing_extensions import Unpack
 from segiou.counting import Counted, IgnoreIndex, Rules, Task, Upsample, count
 from segiou.counting.compiling import uncompiled
 from segiou.labels.class_names import Classes, Groups, NumClasses, encoder_of, of_label_set, preset_of
-from segiou.labels.label_set import LabelSet
 from segiou.metrics.arguments import (
     OWN_AVERAGE,
     Absent,
@@ -19,6 +18,7 @@ from segiou.metrics.arguments import (
     OwnAverage,
     TorchmetricsArguments,
 )
+from segiou.metrics.as_text import arguments_of_classes, state_text
 from segiou.metrics.drawing import one_score, results_over_time
 from segiou.metrics.pixels import PixelMetric
 from segiou.metrics.signed_metric import Value
@@ -77,7 +77,7 @@ class ConfusionMatrixMetric(PixelMetric[Value]):
         class_names: ClassNames = None,
         **kwargs: Unpack[TorchmetricsArguments],
     ) -> None:
-        if average is None:  # what torchmetrics calls "none"
+        if average is None and task != "binary":  # torchmetrics' word for a score of each class
             raise ValueError(
                 'average must be "macro", "micro", "weighted" or "none", got None: pass average="none" for a score of '
                 "each class, or leave average out for their mean"
@@ -188,21 +188,12 @@ class ConfusionMatrixMetric(PixelMetric[Value]):
 
     def argument(self, name: str) -> Any:
         """The value of an argument that the metric was made with; None where it is what a label set gives."""
-        labels = None if self.preset is None else LabelSet.of(self.preset)
-        if name == "num_classes":
-            return self.preset or (self.rules.num_classes if self.rules.task == "multiclass" else None)
-        if name == "ignore_index":
-            default = labels.ignore_index if labels else ()
-            return None if set(self.rules.ignore_index) == set(default) else self.rules.ignore_index
-        if name == "class_names":
-            names = labels.class_names if labels else map(str, range(len(self.class_names)))
-            return None if self.class_names == tuple(names) else self.class_names
-        if name == "groups":
-            return self.classes.groups
+        if name in ("num_classes", "ignore_index", "class_names", "groups"):
+            return arguments_of_classes(self.preset, self.rules, self.classes)[name]
         if name == "average":
             return self.averaging.average
-        holder = next((part for part in (self.rules, self.averaging) if hasattr(part, name)), self)
-        return getattr(self if hasattr(self, name) else holder, name)
+        holder = next((part for part in (self, self.rules, self.averaging) if hasattr(part, name)), self)
+        return getattr(holder, name)
 
     def is_default(self, name: str, value: Any, default: Any) -> bool:
         """Whether ``repr`` may leave out an argument: an average where it is the metric's own, and was not named."""
@@ -211,19 +202,8 @@ class ConfusionMatrixMetric(PixelMetric[Value]):
     @property
     def state_text(self) -> str:
         """A text that is equal where the metrics are. It names states in checkpoints, and so may not change."""
-        rules = Rules(self.rules.task, self.rules.num_classes, self.rules.num_labels)
-        shown: dict[str, Any] = (
-            {"num_classes": rules.num_classes} if rules.task == "multiclass" else {"task": rules.task}
-        )
-        for default, own in ((rules, self.rules), (Averaging(task=rules.task), self.averaging)):
-            shown |= {
-                f.name: getattr(own, f.name)
-                for f in fields(own)
-                if f.repr and getattr(own, f.name) != getattr(default, f.name)
-            }
-        shown |= {"num_labels": rules.num_labels} if rules.num_labels else {}
-        shown |= {"groups": self.classes.groups} if self.classes.groups else {}
-        return ", ".join([*(f"{name}={value!r}" for name, value in shown.items()), *self.state_text_of_its_own()])
+        shared = state_text(self.rules, self.averaging, self.classes)
+        return ", ".join([*shared, *self.state_text_of_its_own()])
 
     def state_text_of_its_own(self) -> list[str]:
         """What ``state_text`` ends in: the arguments of a subclass that its scores depend on."""

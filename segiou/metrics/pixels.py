@@ -97,3 +97,10 @@ def here(counted: Counted, device: torch.device) -> Counted:
         f"the metric must be on the device of its input, got a metric on {device} and preds and target on "
         f"{counted.counts.device}: call metric.to({str(counted.counts.device)!r}) first"
     )
+
+
+def value_of_batch(metric: PixelMetric[Value], preds: Any, target: Any) -> Value:
+    """The value of one batch; the metric keeps nothing of it. Raises for bad labels on every device."""
+    counts, errors = metric.counted(preds, target)
+    metric.check(errors)
+    return metric.value_of(counts)

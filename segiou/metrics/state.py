@@ -1,7 +1,6 @@
 """Integer states that are summed over batches, and over processes by one all-reduce.
 
-Everything here is about torchmetrics' contract, where its own way would lose, cast, repeat or misattribute
-a count. Nothing here knows what is counted.
+This is torchmetrics' contract, where its own way would lose, cast or repeat a count. Nothing here knows what is counted.
 """
 
 import functools
@@ -63,15 +62,14 @@ class SummedStates(SignedMetric[Value]):
     _captured: bool = False  # by a CUDA graph, which adds to the very tensors that it has seen
 
     def __init__(self, **kwargs: Unpack[TorchmetricsArguments]) -> None:
-        for name in kwargs:  # a subclass with **kwargs of its own may have handed on whatever it was given
-            if name not in TORCHMETRICS:
-                raise wrong_name(type(self).__name__, name, kwargs[name], {*self.call_of.names, *DEFAULTS})  # type: ignore[literal-required]
+        for name in kwargs.keys() - {*TORCHMETRICS}:  # handed on by a subclass that takes any **kwargs
+            raise wrong_name(type(self).__name__, name, dict(kwargs)[name], {*self.call_of.names, *DEFAULTS})
         super().__init__(**kwargs)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Keep the properties of a subclass from torch.jit, which would compile them."""
         super().__init_subclass__(**kwargs)
-        own = [name for name, value in vars(cls).items() if isinstance(value, property)]
+        own = (name for name, value in vars(cls).items() if isinstance(value, property))
         cls.__jit_unused_properties__ = [*cls.__jit_unused_properties__, *own]
 
     @property
