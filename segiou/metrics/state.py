@@ -1,6 +1,6 @@
 """Integer states that are summed over batches, and over processes by one all-reduce.
 
-This is torchmetrics' contract, where its own way would lose, cast or repeat a count. Nothing here knows what is counted.
+It keeps torchmetrics' contract where its own way would lose, cast or repeat a count. It does not know what is counted.
 """
 
 import functools
