@@ -1,6 +1,6 @@
 """Pixels far from any boundary: of label maps of any number of spatial axes, at a cost that hardly grows with distance.
 
-With torch operations; ``segiou.counting.cpu.bands`` has the compiled ``mark`` for the CPU.
+With torch operations; ``segiou.counting.native.bands`` has the compiled ``mark`` for the CPU.
 """
 
 from collections.abc import Sequence
@@ -103,10 +103,11 @@ def mark(kind: str, values: Tensor, bound: float, marking: Marking, distance: in
     """
     pixels = values[:1].numel() // (values.shape[1] if kind == "scores" else 1)
     parts = torch.split(values, max(1, CHUNK // max(1, pixels)))
-    return torch.cat([_mark(_numbered(_labels(kind, part, bound), marking), marking, distance) for part in parts])
+    return torch.cat([_mark(_numbered(labels(kind, part, bound), marking), marking, distance) for part in parts])
 
 
-def _labels(kind: str, values: Tensor, bound: float) -> Tensor:
+def labels(kind: str, values: Tensor, bound: float) -> Tensor:
+    """The label maps that ``mark`` is to mark: the classes of scores, or labels as they are."""
     if kind == "scores":
         return argmax(values)[0]
     return values > bound if kind == "binary" else values

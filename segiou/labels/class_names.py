@@ -44,6 +44,14 @@ def encoder_of(num_classes: NumClasses) -> str | None:
     return f"LabelSet.of({labels.name!r})" if labels.name in LabelSet.presets() else f"the LabelSet {labels.name!r}"
 
 
+def preset_of(num_classes: NumClasses) -> str | None:
+    """The name of the label set that comes with the package, where ``num_classes`` is it or its name."""
+    if isinstance(num_classes, LabelSet):
+        known = num_classes.name in LabelSet.presets() and LabelSet.of(num_classes.name) is num_classes
+        return num_classes.name if known else None
+    return num_classes if isinstance(num_classes, str) else None
+
+
 @dataclass(frozen=True)
 class Classes:
     """Names of the classes (of the labels, for multilabel), and the groups that are scored in their place.

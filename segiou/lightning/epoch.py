@@ -4,6 +4,7 @@ import inspect
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -11,10 +12,11 @@ from torch import Tensor
 
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.named_values import per_class, scalars, scored_names
-from segiou.metrics.per_image import OfImages
+from segiou.metrics.per_image import PerImageMetric
 from segiou.metrics.scores import Dice, MeanIoU
 from segiou.metrics.state import SummedStates
 from segiou.metrics.syncing import synced_together
+from segiou.scoring.averaging import Averaging
 
 OneKind = TypeVar("OneKind", bound=SummedStates)
 OWN = (MeanIoU.score, Dice.score)
@@ -103,11 +105,11 @@ class Measures:
 
     def _scores_the_same(self, metric: SummedStates) -> bool:
         """Whether values under the names of our own are our own."""
-        inner = metric.metric if isinstance(metric, OfImages) else metric
+        inner = metric.metric if isinstance(metric, PerImageMetric) else metric
         return (
             isinstance(inner, ConfusionMatrixMetric)
             and inner.rules == self.counts.rules
-            and inner.averaging == self.counts.averaging
+            and _macro(inner.averaging) == _macro(self.counts.averaging)
             and inner.classes.groups == self.counts.classes.groups
         )
 
@@ -156,3 +158,8 @@ def _parameters(metric: SummedStates) -> dict[str, inspect.Parameter]:
     without = {"self"} if getattr(metric, "takes_ids", True) else {"self", "ids"}
     parameters = inspect.signature(type(metric).update).parameters
     return {name: parameter for name, parameter in parameters.items() if name not in without}
+
+
+def _macro(averaging: Averaging) -> Averaging:
+    """With the average of mIoU and Dice by name, where it was left out."""
+    return replace(averaging, average=averaging.average or "macro")

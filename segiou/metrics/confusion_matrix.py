@@ -1,23 +1,34 @@
 """The metric base: pixels are counted into one matrix, and a subclass reads its value off the counts."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segiou.counting import Counted, IgnoreIndex, Rules, Task, Upsample, count
 from segiou.counting.compiling import uncompiled
-from segiou.labels.class_names import Classes, Groups, NumClasses, encoder_of, of_label_set
+from segiou.labels.class_names import Classes, Groups, NumClasses, encoder_of, of_label_set, preset_of
+from segiou.metrics.arguments import (
+    OWN_AVERAGE,
+    Absent,
+    ClassNames,
+    Exclude,
+    OwnAverage,
+    TorchmetricsArguments,
+)
+from segiou.metrics.as_text import arguments_of_classes, state_text
 from segiou.metrics.drawing import one_score, results_over_time
 from segiou.metrics.pixels import PixelMetric
+from segiou.metrics.signed_metric import Value
 from segiou.scoring.averaging import AbsentIf, Average, Averaging, Score
 from segiou.scoring.class_scores import CLASS_SCORES
 from segiou.scoring.class_table import ClassTable
 from segiou.scoring.formulas import Areas, areas_of, areas_of_groups
 
 
-class ConfusionMatrixMetric(PixelMetric):
+class ConfusionMatrixMetric(PixelMetric[Value]):
     """Counts pixels into one integer matrix; a subclass turns the counts into a value.
 
     A subclass overrides ``value_of_areas``, or ``value_of`` where it needs the matrix; and ``counted``, where
@@ -26,31 +37,6 @@ class ConfusionMatrixMetric(PixelMetric):
     Args:
         num_classes: C, the number of classes; or a ``LabelSet`` or the name of one, such as "cityscapes", which
             gives names and ignored values where they are left out. Left out for binary and multilabel tasks.
-        task: "multiclass", "binary" (the positive class is scored) or "multilabel" (L binary problems).
-        num_labels: L, for multilabel.
-        average: "macro", "micro", "weighted" or "none"; the metric's own where None.
-        ignore_index: target values whose pixels are not counted; an int or several, negative ones too.
-            A class that is ignored is left out of averages as well.
-        absent: the score of a class that is absent, and of any score that is 0/0: "skip" (nan, left out of
-            means) or a number between 0 and 1.
-        absent_if: whether a class is absent if it is in neither target nor prediction ("union") or
-            if it is not in the target ("target").
-        exclude: ids or names of classes (of groups, where there are) that are left out of averages, their
-            pixels still counted. For binary the default leaves out class 0, the background, wherever the
-            metric is a score of one class.
-        groups: score groups of classes in their place: class ids, or names, by the group's name. A class
-            may be in several groups, or in none: its pixels then still count as false alarms of the groups.
-            True takes those of the label set.
-        threshold: binary and multilabel scores are positive where the probability is above it.
-        from_logits: binary and multilabel scores are logits.
-        upsample: how score maps of another size than the target are brought to it, "bilinear" or
-            "nearest", image by image and equal to ``torch.nn.functional.interpolate`` in float32; two
-            spatial axes.
-        align_corners: as in ``torch.nn.functional.interpolate``, for "bilinear".
-        validate_args: whether labels outside the classes, and binary scores that are no probabilities,
-            raise an error. If False, such target pixels are ignored and such predictions are void.
-        class_names: names of the classes (of the labels, for multilabel), shown in plots and keys.
-        kwargs: torchmetrics' own, such as ``process_group`` or ``sync_on_compute``.
 
     Raises:
         ValueError: an argument outside its choices or range, or one that has no meaning for the task.
@@ -68,7 +54,6 @@ class ConfusionMatrixMetric(PixelMetric):
         "score",
     ]
 
-    not_applicable: ClassVar[tuple[str, ...]] = ()  # arguments that have no meaning for a subclass
     of_matrix: ClassVar[bool] = False  # whether the value is of the matrix as a whole
 
     @uncompiled
@@ -78,23 +63,26 @@ class ConfusionMatrixMetric(PixelMetric):
         *,
         task: Task = "multiclass",
         num_labels: int | None = None,
-        average: Average | None = None,
+        average: Average = OWN_AVERAGE,
         ignore_index: IgnoreIndex = None,
-        absent: float | Literal["skip"] = "skip",
+        absent: Absent = "skip",
         absent_if: AbsentIf = "union",
-        exclude: int | str | Iterable[int | str] | None = None,
+        exclude: Exclude = None,
         groups: Groups | bool | None = None,
         threshold: float = 0.5,
         from_logits: bool = False,
         upsample: Upsample | None = None,
         align_corners: bool = False,
         validate_args: bool = True,
-        class_names: Sequence[str] | None = None,
-        **kwargs: Any,
+        class_names: ClassNames = None,
+        **kwargs: Unpack[TorchmetricsArguments],
     ) -> None:
-        for name, value in {"average": average, "exclude": exclude}.items():
-            if value is not None and name in self.not_applicable:
-                raise ValueError(f"{name} does not apply to {type(self).__name__}: leave it out, got {name}={value!r}")
+        if average is None and task != "binary":  # torchmetrics' word for a score of each class
+            raise ValueError(
+                'average must be "macro", "micro", "weighted" or "none", got None: pass average="none" for a score of '
+                "each class, or leave average out for their mean"
+            )
+        preset = preset_of(num_classes)
         label_set = encoder_of(num_classes)
         num_classes, ignore_index, class_names, groups = of_label_set(num_classes, ignore_index, class_names, groups)
         rules = Rules.of(
@@ -112,11 +100,17 @@ class ConfusionMatrixMetric(PixelMetric):
         classes = Classes.of(class_names, groups, rules)
         if self.of_matrix:
             classes.require_partition(type(self).__name__)
-        averaging = Averaging(average, absent, absent_if, classes.excluded(exclude), task)
+        chosen = None if isinstance(average, OwnAverage) else average
+        averaging = Averaging(chosen, absent, absent_if, classes.excluded(exclude), task)
         identity, shape = self.counts_state(rules, classes)
         super().__init__(rules, identity, shape, **kwargs)
         self.classes = classes
         self.averaging = averaging
+        self.preset = preset
+        # what was excluded, without the ignored classes that averages leave out as well
+        self.exclude = (
+            None if exclude is None else tuple(set(averaging.exclude or ()) - set(classes.excluded(None) or ()))
+        )
 
     def counts_state(self, rules: Rules, classes: Classes) -> tuple[str, tuple[int, ...]]:
         """Name and shape of the state that holds the counts: one name for equal configurations, and for no others."""
@@ -130,11 +124,11 @@ class ConfusionMatrixMetric(PixelMetric):
         """The areas that are scored, ``(..., C)``, or ``(..., G)`` of groups, for multilabel ``(..., L, 2)``."""
         return areas_of(counts) if self.classes.groups is None else areas_of_groups(counts, self.classes.members)
 
-    def value_of_areas(self, areas: Areas) -> Any:
+    def value_of_areas(self, areas: Areas) -> Value:
         """The metric's value for areas as ``areas`` gives them."""
         raise NotImplementedError
 
-    def value_of(self, counts: Tensor) -> Any:
+    def value_of(self, counts: Tensor) -> Value:
         """The metric's value for counts of shape ``(C + 1, C + 1)``, for multilabel ``(L, 3, 3)``."""
         return self.value_of_areas(self.areas(counts))
 
@@ -192,21 +186,28 @@ class ConfusionMatrixMetric(PixelMetric):
         """The names of the classes, of the labels for multilabel: those given, or the ids."""
         return self.classes.names
 
-    def extra_repr(self) -> str:
-        """The arguments that are not the default, as torch shows those of a module."""
-        rules = Rules(self.rules.task, self.rules.num_classes, self.rules.num_labels)
-        shown: dict[str, Any] = (
-            {"num_classes": rules.num_classes} if rules.task == "multiclass" else {"task": rules.task}
-        )
-        for default, own in ((rules, self.rules), (Averaging(task=rules.task), self.averaging)):
-            shown |= {
-                f.name: getattr(own, f.name)
-                for f in fields(own)
-                if f.repr and getattr(own, f.name) != getattr(default, f.name)
-            }
-        shown |= {"num_labels": rules.num_labels} if rules.num_labels else {}
-        shown |= {"groups": self.classes.groups} if self.classes.groups else {}
-        return ", ".join(f"{name}={value!r}" for name, value in shown.items())
+    def argument(self, name: str) -> Any:
+        """The value of an argument that the metric was made with; None where it is what a label set gives."""
+        if name in ("num_classes", "ignore_index", "class_names", "groups"):
+            return arguments_of_classes(self.preset, self.rules, self.classes)[name]
+        if name == "average":
+            return self.averaging.average
+        holder = next((part for part in (self, self.rules, self.averaging) if hasattr(part, name)), self)
+        return getattr(holder, name)
+
+    def is_default(self, name: str, value: Any, default: Any) -> bool:
+        """Whether ``repr`` may leave out an argument: an average where it is the metric's own, and was not named."""
+        return value is None if name == "average" else super().is_default(name, value, default)
+
+    @property
+    def state_text(self) -> str:
+        """A text that is equal where the metrics are. It names states in checkpoints, and so may not change."""
+        shared = state_text(self.rules, self.averaging, self.classes)
+        return ", ".join([*shared, *self.state_text_of_its_own()])
+
+    def state_text_of_its_own(self) -> list[str]:
+        """What ``state_text`` ends in: the arguments of a subclass that its scores depend on."""
+        return []
 
     @property
     def confmat(self) -> Tensor:
@@ -235,7 +236,7 @@ class ConfusionMatrixMetric(PixelMetric):
         super().update(preds, target)
 
 
-class ScoreMetric(ConfusionMatrixMetric):
+class ScoreMetric(ConfusionMatrixMetric[Tensor]):
     """A metric whose value is one ``Score``; see ``segiou.metrics.ConfusionMatrixMetric`` for the arguments."""
 
     score: Score
@@ -277,7 +278,8 @@ class ScoreMetric(ConfusionMatrixMetric):
         if val is not None or self.score.of_matrix:
             return one_score(self.compute() if val is None else val, self.score.key, ax)
         counts, errors = self.synced()
-        value = self.checked_value(counts, errors)
+        self.check(errors)
+        value = self.value_of(counts)
         scores = self.score.per_class(self.areas(counts), self.averaging)
         return self._bars(scores, None if value.ndim else float(value), ax)
 

@@ -10,21 +10,22 @@ from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segiou.argument_checks import flag, number_in
 from segiou.counting.compiling import uncompiled
 from segiou.labels.class_names import NumClasses
+from segiou.metrics.arguments import ImagewiseArguments, TorchmetricsArguments, parted
 from segiou.metrics.confusion_matrix import ScoreMetric
 from segiou.metrics.drawing import one_score, results_over_time
 from segiou.metrics.image_means import ImageScores, means_of, sums_of, worst_of
 from segiou.metrics.per_image import (
     Ids,
-    OfImages,
+    PerImageMetric,
     areas_from,
     decoded,
     encoded,
     first_of_each_id,
-    own_arguments,
 )
 from segiou.metrics.scores import Dice, MeanIoU
 from segiou.metrics.syncing import synced_as_computed
@@ -35,7 +36,7 @@ from segiou.scoring.class_table import ClassTable
 Over = Literal["images", "classes"]
 
 
-class Imagewise(OfImages):
+class Imagewise(PerImageMetric[Tensor]):
     """A score of each image, averaged over images, or for each class over the images that have it.
 
     Args:
@@ -47,7 +48,6 @@ class Imagewise(OfImages):
             the first ``max(1, int(q * n / 100))`` of n.
         keep_images: keep the areas of every image. Then ``update`` takes ids, an image whose id was seen
             before is not counted again, and ``images()`` gives the scores of all. ``worst`` needs it, and sets it.
-        kwargs: torchmetrics' own.
 
     Without ``keep_images`` the state is a sum, and its sync one all-reduce; with it rows are gathered.
 
@@ -74,7 +74,7 @@ class Imagewise(OfImages):
         over: Over = "images",
         worst: float | None = None,
         keep_images: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[TorchmetricsArguments],
     ) -> None:
         if not isinstance(metric, ScoreMetric):
             raise TypeError(f"{type(self).__name__} takes a metric of one score, such as MeanIoU(21), got {metric!r}")
@@ -101,10 +101,6 @@ class Imagewise(OfImages):
     def takes_ids(self) -> bool:
         """Whether ``update`` takes ids."""
         return self.keep_images
-
-    def extra_repr(self) -> str:
-        """The metric, and the arguments."""
-        return f"{super().extra_repr()}, over={self.over!r}, worst={self.worst}, keep_images={self.keep_images}"
 
     @property
     def key(self) -> str:
@@ -243,7 +239,6 @@ class ImagewiseIoU(Imagewise):
         keep_images: see ``Imagewise``.
         absent_if: "target", or "union", which takes a class that is only predicted for present, with IoU 0; None
             is the rule above, which is also "target_unless_empty".
-        kwargs: see ``segiou.metrics.ConfusionMatrixMetric``.
 
     >>> import torch
     >>> from segiou import ImagewiseIoU
@@ -262,16 +257,17 @@ class ImagewiseIoU(Imagewise):
         worst: float | None = None,
         keep_images: bool = False,
         absent_if: AbsentIf | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[ImagewiseArguments],
     ) -> None:
-        own = own_arguments(kwargs)
-        metric = self.scores(num_classes, absent_if=absent_if or "target", **kwargs)
+        own, shared = parted(kwargs)
+        metric = self.scores(num_classes, absent_if=absent_if or "target", **shared)
         if absent_if is None and (
             metric.rules.task != "multiclass" or metric.averaging.exclude or metric.classes.groups
         ):
             rule: AbsentIf = "target_unless_empty" if metric.rules.task == "multiclass" else "union"
-            metric = self.scores(num_classes, absent_if=rule, **kwargs)
+            metric = self.scores(num_classes, absent_if=rule, **shared)
         super().__init__(metric, over=over, worst=worst, keep_images=keep_images, **own)
+        self.absent_if = absent_if
 
 
 class ImagewiseDice(ImagewiseIoU):

@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segiou.argument_checks import integer
+from segiou.counting import IgnoreIndex
 from segiou.counting.compiling import uncompiled
 from segiou.counting.inputs import batches
 from segiou.counting.predicted import predicted
@@ -16,6 +18,7 @@ from segiou.counting.tensors import tensor, unwrapped
 from segiou.labels import LabelSet
 from segiou.labels.checks import sizes_of
 from segiou.labels.class_names import NumClasses
+from segiou.metrics.arguments import InstanceArguments
 from segiou.metrics.confusion_matrix import ScoreMetric
 from segiou.metrics.state import SummedStates
 from segiou.metrics.syncing import synced_as_computed
@@ -42,7 +45,7 @@ class InstanceIoU(ScoreMetric):
             and the classes of which an instance was seen.
         first_id: values of the instance map below it are no instance: 1000 for Cityscapes' instanceIds, where
             smaller ones are classes and crowds.
-        kwargs: see ``segiou.metrics.ConfusionMatrixMetric``; the task is "multiclass".
+        task: "multiclass", the only task that has instances.
 
     Finding instances makes an accelerator wait. Source: Cordts et al. 2016, "The Cityscapes Dataset for Semantic
     Urban Scene Understanding", section 4.1.
@@ -69,11 +72,14 @@ class InstanceIoU(ScoreMetric):
         *,
         sizes: Mapping[str | int, float] | None = None,
         first_id: int = 1,
-        **kwargs: Any,
+        task: Literal["multiclass"] = "multiclass",
+        ignore_index: IgnoreIndex = None,
+        validate_args: bool = True,
+        **kwargs: Unpack[InstanceArguments],
     ) -> None:
-        super().__init__(num_classes, **kwargs)
-        if self.rules.task != "multiclass":
-            raise ValueError(f'InstanceIoU is of task="multiclass", got task={self.rules.task!r}')
+        if task != "multiclass":
+            raise ValueError(f'InstanceIoU is of task="multiclass", got task={task!r}')
+        super().__init__(num_classes, ignore_index=ignore_index, validate_args=validate_args, **kwargs)
         every = [c for ids in self.classes.members for c in ids]
         if len(every) != len(set(every)):
             raise ValueError("InstanceIoU needs groups that hold each class at most once")
@@ -94,11 +100,6 @@ class InstanceIoU(ScoreMetric):
         """For each class, int64 ``(3, C)``: the sum of the right shares in 2^-36, instances, and their pixels."""
         state: Tensor = getattr(self, self._instances_name)
         return state
-
-    def extra_repr(self) -> str:
-        """The arguments that are not the default."""
-        sizes = f", sizes={self.sizes}" * (self.sizes is not None)
-        return f"{super().extra_repr()}{sizes}, first_id={self.first_id}"
 
     def update(self, preds: Any, target: Any, instances: Any) -> None:  # type: ignore[override]
         """Count one batch.

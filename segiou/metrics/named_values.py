@@ -11,7 +11,7 @@ from torch import Tensor
 
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.log_names import told_apart
-from segiou.metrics.per_image import OfImages
+from segiou.metrics.per_image import PerImageMetric
 from segiou.metrics.state import SummedStates
 from segiou.metrics.threshold_sweep import Sweep
 
@@ -66,7 +66,7 @@ def per_class(key: str, names: Sequence[str], values: Sequence[Score]) -> dict[s
 
 def scored_names(metric: SummedStates) -> Sequence[str]:
     """The names of what a metric has a score for each of, where it has any."""
-    inner = metric.metric if isinstance(metric, OfImages) else metric
+    inner = metric.metric if isinstance(metric, PerImageMetric) else metric
     names: Sequence[str] = (
         inner.classes.scored if isinstance(inner, ConfusionMatrixMetric) else getattr(inner, "class_names", ())
     )

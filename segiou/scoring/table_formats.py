@@ -82,15 +82,20 @@ def rich_table(grid: Grid, title: str | None, box: Any) -> Any:
 
 
 def html(grid: Grid) -> str:
-    """A table of HTML, with the lines below it as paragraphs."""
+    """A table of HTML, with the lines below it as paragraphs. It takes the fonts and colours of the page it is in."""
     head = "".join(_html_cell("th", cell, place, ' scope="col"') for place, cell in enumerate(grid.header))
-    foot = "" if grid.averages is None else f"<tfoot>\n{_html_row(grid.averages)}</tfoot>\n"
-    body = "".join(map(_html_row, grid.rows))
-    below = "".join(f"<p><small>{_html_text(line)}</small></p>\n" for line in [*grid.notes, *_score_texts(grid)])
-    return (
-        '<div class="segiou-class-table">\n<table style="font-variant-numeric:tabular-nums">\n'
-        f"<thead>\n<tr>{head}</tr>\n</thead>\n<tbody>\n{body}</tbody>\n{foot}</table>\n{below}</div>"
+    line = "1px solid currentColor"
+    parts = [f'<thead style="border-bottom:{line}">\n<tr>{head}</tr>\n</thead>']
+    parts.append(f"<tbody>\n{''.join(map(_html_row, grid.rows))}</tbody>")
+    if grid.averages is not None:
+        parts.append(f'<tfoot style="border-top:{line}">\n{_html_row(grid.averages)}</tfoot>')
+    table = "\n".join(parts)
+    below = "".join(
+        f'<p style="margin:.2em .7em"><small>{_html_text(text)}</small></p>\n'
+        for text in [*grid.notes, *_score_texts(grid)]
     )
+    style = "border-collapse:collapse;font-variant-numeric:tabular-nums"
+    return f'<div class="segiou-class-table">\n<table style="{style}">\n{table}\n</table>\n{below}</div>'
 
 
 def markdown(grid: Grid) -> str:
@@ -176,7 +181,7 @@ def _html_text(cell: str) -> str:
 
 def _html_cell(tag: str, cell: str, place: int, scope: str = "") -> str:
     align = "right" if place else "left"
-    return f'<{tag}{scope} style="text-align:{align}">{_html_text(cell)}</{tag}>'
+    return f'<{tag}{scope} style="text-align:{align};padding:.2em .7em">{_html_text(cell)}</{tag}>'
 
 
 def _html_row(row: Sequence[str]) -> str:

@@ -164,6 +164,12 @@ def test_other_ids_in_labels_and_in_predictions():
     assert score(*named) == near(miou(pairs, 3))
 
 
+def test_an_ignored_value_is_no_class_id_where_ids_are_given():
+    pairs = scenes(2, void=True)
+    spread(pairs, SAME, {0: 10, 1: 20, VOID: 1})
+    assert score("--num-classes", "2", "--label-ids", "10:0,20:1", "--ignore-index", "1") == near(miou(pairs, 2))
+
+
 def test_one_class_more_and_labels_that_begin_with_1():
     pairs = scenes(4)
     spread(pairs, {c: c for c in range(4)}, {c: c for c in range(4)})

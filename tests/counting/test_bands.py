@@ -1,7 +1,5 @@
 """Interior pixels: both ways to find them, held to a loop that looks at every pixel of every window."""
 
-import importlib
-
 import numpy as np
 import pytest
 import torch
@@ -11,12 +9,13 @@ from scipy import ndimage
 
 from segiou.counting import bands, kernels
 from segiou.counting.bands import Marking, interior
-from segiou.counting.cpu import bands as compiled
+from segiou.counting.native import bands as compiled
+from segiou.counting.native import threads as native_threads
 from tests.helpers import oracle
 from tests.helpers.label_maps import coarse
 from tests.helpers.strategies import FLOATS, INTEGERS, labels, scores, strided
 
-WAYS = {"torch": bands.mark, "numba": compiled.mark}
+WAYS = {"torch": bands.mark, "C": compiled.mark}
 every_way = pytest.mark.parametrize("mark", WAYS.values(), ids=WAYS)
 maps = st.tuples(st.integers(0, 3), st.integers(0, 7), st.integers(0, 9))
 
@@ -95,7 +94,7 @@ def test_wide_rows_of_scores_in_every_layout(mark, dtype):
 
 @pytest.mark.parametrize("images", [1, 3])
 def test_any_number_of_threads_gives_the_same(monkeypatch, images):
-    monkeypatch.setattr(importlib.import_module("segiou.counting.cpu"), "ONE_THREAD", 0)
+    monkeypatch.setattr(native_threads, "ALONE", 0)
     before = torch.get_num_threads()
     x = coarse(4, images, 61, 53, patch=16)
     expected = {distance: marked(x, Marking(4, (), 4, True), distance) for distance in (1, 5)}

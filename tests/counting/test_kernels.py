@@ -38,8 +38,8 @@ def test_the_environment_can_force_torch_operations(monkeypatch):
 
 def test_the_environment_can_insist_on_compiled_kernels(monkeypatch):
     monkeypatch.setenv("SEGIOU_KERNEL", "fused")
-    monkeypatch.setitem(kernels.FUSED, "cpu", ("segiou.counting.no_such_module", "numba"))
-    with pytest.raises(ImportError, match='^SEGIOU_KERNEL="fused" needs numba for cpu: '):
+    monkeypatch.setitem(kernels.FUSED, "cpu", ("segiou.counting.no_such_module", "luck"))
+    with pytest.raises(ImportError, match='^SEGIOU_KERNEL="fused" needs luck for cpu: '):
         MeanIoU(2).update(PREDS, TARGET)
     with pytest.raises(ValueError, match='^SEGIOU_KERNEL="fused", but there are no compiled kernels for mps$'):
         kernel_for(torch.device("mps"))
@@ -60,7 +60,7 @@ def test_the_choice_is_logged_once(monkeypatch, caplog):
 
 
 def test_without_the_package_torch_operations_count_in_silence(monkeypatch):
-    monkeypatch.setitem(kernels.FUSED, "cpu", ("segiou.counting.no_such_module", "numba"))
+    monkeypatch.setitem(kernels.FUSED, "cpu", ("segiou.counting.no_such_module", "luck"))
     assert kernel_for(CPU) is eager
 
 

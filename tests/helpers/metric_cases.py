@@ -6,8 +6,9 @@ import pytest
 import torch
 
 import segiou
+from segiou.metrics.arguments import parted
 from segiou.metrics.bootstrap import Bootstrapped
-from segiou.metrics.per_image import OfImages, own_arguments
+from segiou.metrics.per_image import PerImageMetric
 from segiou.metrics.pixels import PixelMetric
 from segiou.metrics.state import SummedStates
 
@@ -60,10 +61,10 @@ def build(metric, **arguments):
     """The metric with arguments of counting; one that is made of a metric gets a MeanIoU."""
     if len(tasks_of(metric)) == 1:
         arguments.pop("task", None)
-    if not issubclass(metric, OfImages) or "num_classes" in signature(metric).parameters:
+    if not issubclass(metric, PerImageMetric) or "num_classes" in signature(metric).parameters:
         return metric(**arguments)
-    own = own_arguments(arguments)
-    return metric(segiou.MeanIoU(**arguments), **own)
+    own, others = parted(arguments)
+    return metric(segiou.MeanIoU(**others), **own)
 
 
 def named(metric, seed: int) -> dict:

@@ -78,10 +78,10 @@ def values(table: Any, column: str) -> list[float]:
 def test_every_number_is_what_a_metric_computes(rules, average, absent):
     options = {**RULES[rules], **absent}
     of_all = average is None and rules != "overlapping groups"  # which have no score of the whole matrix
-    own = counted(SegmentationMetrics(**options) if of_all else MeanIoU(**options, average=average))
+    own = counted(SegmentationMetrics(**options) if of_all else MeanIoU(**options, average=average or "macro"))
     table = own.table()
     for name, metric in COLUMNS.items():
-        whole = counted(metric(**options, average=None if average == "none" else average)).compute()
+        whole = counted(metric(**options, average="macro" if average in (None, "none") else average)).compute()
         each = counted(metric(**options, average="none")).compute()
         assert same(table.columns[name].average.value, whole)
         assert all(map(same, values(table, name), each))
@@ -153,8 +153,8 @@ def test_scores_near_boundaries_have_their_own_column_alone(metric, rules):
 @pytest.mark.parametrize("rules", ["multiclass", "groups"])
 def test_instances(rules, average):
     instances = batch(RULES[rules])[1] % 2 + 1
-    own = counted(InstanceIoU(**RULES[rules], average=average), instances)
-    whole = counted(InstanceIoU(**RULES[rules], average=None if average == "none" else average), instances)
+    own = counted(InstanceIoU(**RULES[rules], average=average or "macro"), instances)
+    whole = counted(InstanceIoU(**RULES[rules], average="macro" if average in (None, "none") else average), instances)
     each = counted(InstanceIoU(**RULES[rules], average="none"), instances)
     table = own.table()
     assert same(table.columns["iIoU"].average.value, whole.compute())
@@ -172,7 +172,7 @@ def test_intervals_are_columns(rules):
 
     table = interval(MeanIoU(**RULES[rules])).table()
     for name, metric in COLUMNS.items():
-        whole, each = (interval(metric(**RULES[rules], average=average)).compute() for average in (None, "none"))
+        whole, each = (interval(metric(**RULES[rules], average=average)).compute() for average in ("macro", "none"))
         assert all(map(same, table.columns[name].average, whole))
         for part in ("value", "low", "high"):
             assert all(map(same, [getattr(n, part) for n in table.columns[name].scores], getattr(each, part)))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich import box
@@ -91,6 +91,17 @@ def tables(draw, names=NAMES) -> ClassTable:
     )
 
 
+# every special name alone, and between letters
+EVIL = tuple(dict.fromkeys(name for sign in SPECIAL for name in (sign, f"a{sign}b", f"{sign} {sign}") if name.strip()))
+EVIL_TABLE = ClassTable(
+    EVIL,
+    {"IoU": Column.of([place / len(EVIL) for place in range(len(EVIL))], 0.5)},
+    {"target": tuple(range(len(EVIL))), "predicted": tuple(range(len(EVIL)))},
+    {"target": 1234},
+    left_out=(0, 3),
+)
+
+
 def shown(table: ClassTable, value: float | None) -> str:
     """A score as texts show it, by another way than the table's."""
     if value is None or math.isnan(value):
@@ -123,6 +134,7 @@ def lines_of_text(table: ClassTable) -> list[list[str]]:
     return [[part for cell in row for part in visible(cell).split()] for row in expected(table)]
 
 
+@example(EVIL_TABLE)
 @given(tables())
 def test_plain_text(table):
     lines = str(table).split("\n")
@@ -140,6 +152,7 @@ def test_the_columns_of_plain_text_are_aligned(table):
     assert len({len(line) for line in lines}) == 1
 
 
+@example(EVIL_TABLE)
 @given(tables())
 @settings(max_examples=50)
 def test_rich(table):
@@ -187,6 +200,7 @@ class Cells(HTMLParser):
             self.into[-1] += data
 
 
+@example(EVIL_TABLE)
 @given(tables())
 def test_html(table):
     found = Cells(table._repr_html_())
@@ -200,6 +214,7 @@ def notes(table: ClassTable) -> int:
     return empty + bool(table.left_out)
 
 
+@example(EVIL_TABLE)
 @given(tables())
 def test_markdown(table):
     rendered = MarkdownIt("commonmark").enable("table").render(table.to_markdown())
@@ -236,6 +251,7 @@ def from_latex(cell: str) -> str:
     return read
 
 
+@example(EVIL_TABLE)
 @given(tables())
 def test_latex(table):
     lines = table.to_latex().split("\n")
@@ -258,6 +274,7 @@ def key(table: ClassTable, name: str) -> str:
     return f"{name} (%)" if table.percent else name
 
 
+@example(EVIL_TABLE, True)
 @given(tables(), st.booleans())
 def test_csv(table, average):
     rows = list(csv.DictReader(io.StringIO(table.to_csv(average=average), newline="")))
@@ -269,6 +286,7 @@ def test_csv(table, average):
     assert [int(row["target"]) for row in rows[: len(table.names)]] == list(table.counts["target"])
 
 
+@example(EVIL_TABLE)
 @given(tables())
 def test_dict_is_ready_for_json(table):
     found = json.loads(json.dumps(table.to_dict(), allow_nan=False))
@@ -287,6 +305,7 @@ def test_dict_is_ready_for_json(table):
     assert found["scores"].get(key(table, "Kappa")) == scaled(table, table.scores.get("Kappa", Number(math.nan)).value)
 
 
+@example(EVIL_TABLE)
 @given(tables())
 @settings(max_examples=30, deadline=None)
 def test_pandas(table):

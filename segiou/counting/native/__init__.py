@@ -11,9 +11,12 @@ import torch
 from torch import Tensor
 
 from segiou.counting import eager
-from segiou.counting.inputs import Counted
+from segiou.counting.inputs import Batch, Counted
 from segiou.counting.native import _native
+from segiou.counting.native.resizing import NEAREST, arithmetic, nearest, taps
 from segiou.counting.native.threads import team
+from segiou.counting.rules import Rules, Upsample
+from segiou.counting.upsample import image_by_image
 
 MOST_CLASSES, MOST_BOUNDS = 32766, 65535  # numbers have 16 bits
 _INTEGERS = (torch.uint8, torch.int8, torch.uint16, torch.int16, torch.uint32, torch.int32, torch.uint64, torch.int64)
@@ -82,7 +85,8 @@ def _run(
     width, items = num_classes + 1, len(target) if each else 0
     counts, errors = _zeros(items, width, width) if each else _zeros(width, width), _zeros(4)
     if target.numel():
-        options = (num_classes, items, ignore, *team(preds.numel(), width * width))
+        wide = num_classes if kernel is _native.upsampled else 1  # scores for each pixel of the target
+        options = (num_classes, items, ignore, *team(max(preds.numel(), target.numel() * wide), width * width))
         out = (counts.data_ptr(), errors.data_ptr())
         kernel(described(preds), described(target), *options, *out, *more)
     return Counted(counts, errors)
@@ -90,3 +94,26 @@ def _run(
 
 def _zeros(*shape: int) -> Tensor:
     return torch.zeros(shape, dtype=torch.int64, device="cpu")
+
+
+def upsampled_scores(
+    preds: Tensor,
+    target: Tensor,
+    num_classes: int,
+    ignore: tuple[int, ...],
+    each: bool,
+    mode: Upsample,
+    align_corners: bool,
+) -> Counted:
+    """Count scores ``(N, C, h, w)``, brought to the labels' size ``(N, H, W)`` as ``F.interpolate`` does in float32."""
+    sizes = (preds.shape[3], target.shape[2]), (preds.shape[2], target.shape[1])
+    method = None
+    if target.numel() and num_classes <= MOST_CLASSES:
+        method = NEAREST if mode == "nearest" else arithmetic(preds, *target.shape[1:])
+    if method is None:
+        rules = Rules("multiclass", num_classes, ignore_index=ignore, upsample=mode, align_corners=align_corners)
+        batch = Batch("scores", preds, target)
+        return image_by_image(lambda item: scores(*item[1:], num_classes, ignore, False), batch, rules, each)
+    tables = [nearest(*size) if method == NEAREST else taps(*size, align_corners) for size in sizes]
+    places = (table.addresses() for table in tables)
+    return _run(_native.upsampled, preds, target, num_classes, ignore, each, method, *places)

@@ -2,61 +2,70 @@
 
 enum { GROUP = 64, AHEAD = 2048 }; /* scores compared together, and bytes that are asked for early */
 
-/* Set `flags` to 1 above the threshold, else 0. Returns whether there may be a flaw; `find` then looks for them. */
-#define COMPARE(NAME, VALUE)                                                                                      \
-    INLINE int compare_##NAME(const char *address, int64_t stride, int count, struct limits limits, uint8_t *flags) \
+static void copy_flags(const uint8_t *flags, int64_t count, char *numbers, int wide)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (wide)
+            ((uint16_t *)numbers)[i] = flags[i];
+        else
+            ((uint8_t *)numbers)[i] = flags[i];
+}
+
+/* Set a flag to 1 for each score of a group above the threshold, else to 0. Returns whether there may be a flaw: then
+   `find` counts them, and takes back the flags of NaNs. */
+#define COMPARE(NAME, VALUE, NUMBER)                                                                              \
+    INLINE int compare_##NAME(const loose_##NAME *score, struct limits limits, uint8_t *restrict flags)           \
     {                                                                                                             \
         const VALUE threshold = (VALUE)limits.threshold, low = (VALUE)limits.low, high = (VALUE)limits.high;      \
-        VALUE odd = 0;                                                                                            \
-        for (int i = 0; i < count; i++) {                                                                         \
-            VALUE score = *(const loose_##NAME *)(address + i * stride), value = order_##NAME(score);             \
+        NUMBER fine = -1; /* a NaN is not, either unordered or, as a key, beyond infinity */                      \
+        for (int i = 0; i < GROUP; i++) {                                                                         \
+            VALUE value = order_##NAME(score[i]);                                                                 \
             flags[i] = value > threshold;                                                                         \
-            odd = value < low || value > high || is_nan_##NAME(score) ? 1 : odd;                                  \
+            fine &= (NUMBER) - ((value >= low) & (value <= high));                                                \
         }                                                                                                         \
-        return odd != 0;                                                                                          \
+        return !fine;                                                                                             \
     }                                                                                                             \
-    static struct flaws find_##NAME(const char *address, int64_t stride, int count, struct limits limits,         \
-                                    uint8_t *flags)                                                               \
+    static void find_##NAME(const loose_##NAME *score, struct limits limits, uint8_t *flags, struct flaws *found) \
     {                                                                                                             \
-        struct flaws found = {0, 0};                                                                              \
-        for (int i = 0; i < count; i++) {                                                                         \
-            VALUE score = *(const loose_##NAME *)(address + i * stride), value = order_##NAME(score);             \
-            int nan = is_nan_##NAME(score);                                                                       \
+        for (int i = 0; i < GROUP; i++) {                                                                         \
+            VALUE value = order_##NAME(score[i]);                                                                 \
+            int nan = is_nan_##NAME(score[i]);                                                                    \
             flags[i] &= !nan;                                                                                     \
-            found.nans += nan;                                                                                    \
-            found.beyond += !nan && (value < (VALUE)limits.low || value > (VALUE)limits.high);                    \
+            found->nans += nan;                                                                                   \
+            found->beyond += !nan && (value < (VALUE)limits.low || value > (VALUE)limits.high);                   \
         }                                                                                                         \
-        return found;                                                                                             \
+    }                                                                                                             \
+    /* Scores that are no whole group of neighbours; those that there are not are 0, which is no flaw. */          \
+    static void gather_##NAME(struct values scores, int64_t count, VALUE *group)                                  \
+    {                                                                                                             \
+        for (int64_t i = 0; i < GROUP; i++)                                                                       \
+            group[i] = i < count ? *(const loose_##NAME *)(scores.address + i * scores.stride) : 0;               \
     }                                                                                                             \
     CLONES static struct flaws above_##NAME(struct values scores, int64_t count, struct limits limits,            \
                                             char *numbers, int wide)                                              \
     {                                                                                                             \
         struct flaws flaws = {0, 0};                                                                              \
-        for (int64_t i = 0; i < count; i += GROUP) {                                                              \
-            uint8_t flags[GROUP];                                                                                 \
-            const char *address = scores.address + i * scores.stride;                                             \
-            int part = (int)smaller(GROUP, count - i), odd;                                                       \
-            for (size_t line = 0; line < GROUP * sizeof(VALUE); line += 64)                                       \
-                __builtin_prefetch(address + AHEAD + line);                                                       \
-            if (part == GROUP && scores.stride == sizeof(VALUE))                                                  \
-                odd = compare_##NAME(address, sizeof(VALUE), GROUP, limits, flags);                               \
-            else                                                                                                  \
-                odd = compare_##NAME(address, scores.stride, part, limits, flags);                                \
-            if (odd) {                                                                                            \
-                struct flaws more = find_##NAME(address, scores.stride, part, limits, flags);                     \
-                flaws.nans += more.nans;                                                                          \
-                flaws.beyond += more.beyond;                                                                      \
+        for (; count > 0; count -= GROUP) {                                                                       \
+            VALUE group[GROUP];                                                                                   \
+            uint8_t kept[GROUP], *flags = wide || count < GROUP ? kept : (uint8_t *)numbers;                      \
+            const loose_##NAME *score = (const loose_##NAME *)scores.address;                                     \
+            if (count < GROUP || scores.stride != sizeof(VALUE)) {                                                \
+                gather_##NAME(scores, count, group);                                                              \
+                score = group;                                                                                    \
             }                                                                                                     \
-            for (int j = 0; j < part; j++)                                                                        \
-                if (wide)                                                                                         \
-                    ((uint16_t *)numbers)[i + j] = flags[j];                                                      \
-                else                                                                                              \
-                    ((uint8_t *)numbers)[i + j] = flags[j];                                                       \
+            for (size_t line = 0; line < GROUP * sizeof(VALUE); line += 64)                                       \
+                __builtin_prefetch(scores.address + AHEAD + line);                                                \
+            if (compare_##NAME(score, limits, flags))                                                             \
+                find_##NAME(score, limits, flags, &flaws);                                                        \
+            if (flags == kept)                                                                                    \
+                copy_flags(kept, smaller(GROUP, count), numbers, wide);                                           \
+            scores.address += GROUP * scores.stride;                                                              \
+            numbers += GROUP << wide;                                                                             \
         }                                                                                                         \
         return flaws;                                                                                             \
     }
 
-COMPARE(f32, float) COMPARE(f64, double) COMPARE(f16, int16_t) COMPARE(bf16, int16_t)
+COMPARE(f32, float, int32_t) COMPARE(f64, double, int64_t) COMPARE(f16, int16_t, int16_t) COMPARE(bf16, int16_t, int16_t)
 
 struct flaws above_one(struct values scores, int64_t count, struct limits limits, void *numbers, int wide)
 {

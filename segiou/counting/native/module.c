@@ -4,7 +4,9 @@
 #include <Python.h>
 #include <stdlib.h>
 
+#include "bands.h"
 #include "count.h"
+#include "upsample.h"
 
 /* A tensor as Python describes it: (address, kind, shape, strides), the strides in elements. */
 struct tensor {
@@ -164,11 +166,108 @@ static PyObject *above(PyObject *module, PyObject *args)
     return done;
 }
 
+/* Strides of a tensor of four axes, in bytes, into `steps`; 0 if its shape is `wanted`. */
+static int read_steps(const struct tensor *tensor, const int64_t *wanted, int number, int64_t *steps)
+{
+    if (PyTuple_Size(tensor->shape) != number || PyTuple_Size(tensor->strides) != number)
+        return fail("the tensors have too few or too many axes");
+    for (int i = 0; i < number; i++) {
+        if (wanted[i] != number_at(tensor->shape, i))
+            return fail("the tensors have axes of other sizes");
+        steps[i] = size_of(tensor->kind) * number_at(tensor->strides, i);
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* Five addresses of a table of taps. */
+static void read_taps(struct taps *taps, PyObject *addresses)
+{
+    taps->first = (const int32_t *)(intptr_t)number_at(addresses, 0);
+    taps->second = (const int32_t *)(intptr_t)number_at(addresses, 1);
+    taps->end = (const int32_t *)(intptr_t)number_at(addresses, 2);
+    taps->weight = (const float *)(intptr_t)number_at(addresses, 3);
+    taps->other = (const float *)(intptr_t)number_at(addresses, 4);
+}
+
+/* Count `resize`, of which the method and the taps are known. */
+static PyObject *run_upsampled(struct resize *resize, const struct tensor *preds, const struct tensor *target,
+                               const struct options *options)
+{
+    int64_t images = number_at(preds->shape, 0), steps[4], target_steps[3];
+    int64_t source[] = {images, options->classes, number_at(preds->shape, 2), number_at(preds->shape, 3)};
+    int64_t size[] = {images, number_at(target->shape, 1), number_at(target->shape, 2)};
+    if (read_steps(preds, source, 4, steps) || read_steps(target, size, 3, target_steps))
+        return NULL;
+    if (options->items && options->items != images)
+        return fail("there must be as many tables as items"), NULL;
+    resize->scores = (const char *)(intptr_t)preds->address, resize->kind = preds->kind;
+    resize->classes = options->classes, resize->columns = source[3];
+    resize->image_step = steps[0], resize->class_step = steps[1], resize->row_step = steps[2], resize->step = steps[3];
+    resize->target = (struct integers){(const char *)(intptr_t)target->address, target->kind, target_steps[2]};
+    resize->target_image_step = target_steps[0], resize->target_row_step = target_steps[1];
+    resize->images = images, resize->height = size[1], resize->width = size[2];
+    resize->launch = (uintptr_t)options->launch;
+    struct table *table = &resize->table;
+    int64_t *ignored = read_ignored(table, options->ignored);
+    if (!ignored)
+        return PyErr_NoMemory();
+    *table = (struct table){(int64_t *)(intptr_t)options->counts, (int64_t *)(intptr_t)options->errors,
+                            larger(1, options->items), options->classes + 1, options->classes + 1, ignored,
+                            table->number_ignored, options->threads, 1};
+    int status = 0;
+    Py_BEGIN_ALLOW_THREADS
+    status = upsample(resize);
+    Py_END_ALLOW_THREADS
+    free(ignored);
+    return status ? PyErr_NoMemory() : Py_NewRef(Py_None);
+}
+
+static PyObject *upsampled(PyObject *module, PyObject *args)
+{
+    struct resize resize = {0};
+    PyObject *across, *down;
+    int method;
+    PARSE("iO!O!", &method, &PyTuple_Type, &across, &PyTuple_Type, &down)
+    resize.method = method;
+    read_taps(&resize.across, across);
+    read_taps(&resize.down, down);
+    return PyErr_Occurred() ? NULL : run_upsampled(&resize, &preds, &target, &options);
+}
+
+/* Takes the predictions; classes, the addresses of a table of 16-bit numbers or 0, how many labels that makes, the
+   distance, the border, threads, launch, and the address of the result. */
+static PyObject *mark_maps(PyObject *module, PyObject *args)
+{
+    struct tensor preds;
+    long long classes, table, labels, distance, launch, marked;
+    int border, threads, status;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "(LiO!O!)LLLLiiLL", &preds.address, &preds.kind, &PyTuple_Type, &preds.shape,
+                          &PyTuple_Type, &preds.strides, &classes, &table, &labels, &distance, &border, &threads,
+                          &launch, &marked))
+        return NULL;
+    int64_t steps[3], size[] = {number_at(preds.shape, 0), number_at(preds.shape, 1), number_at(preds.shape, 2)};
+    if (read_steps(&preds, size, 3, steps))
+        return NULL;
+    struct maps maps = {.preds = {.source = LABELS, .address = (const char *)(intptr_t)preds.address,
+                                  .kind = preds.kind, .stride = steps[2], .classes = classes},
+                        .image_step = steps[0], .row_step = steps[1], .images = size[0], .height = size[1],
+                        .width = size[2], .table = (const uint16_t *)(intptr_t)table, .labels = labels,
+                        .distance = smaller(distance, larger(size[1], size[2])), .border = border != 0,
+                        .marked = (uint16_t *)(intptr_t)marked, .threads = threads, .launch = (uintptr_t)launch};
+    Py_BEGIN_ALLOW_THREADS
+    status = mark(&maps);
+    Py_END_ALLOW_THREADS
+    return status ? PyErr_NoMemory() : Py_NewRef(Py_None);
+}
+
 static PyMethodDef methods[] = {
     {"labels", labels, METH_VARARGS, "Count predicted labels."},
     {"scores", scores, METH_VARARGS, "Count the winning classes of scores."},
     {"binary", binary, METH_VARARGS, "Count scores of one class against a threshold."},
     {"above", above, METH_VARARGS, "Count scores of one class against many thresholds."},
+    {"upsampled", upsampled, METH_VARARGS, "Count scores brought to the target's size."},
+    {"mark", mark_maps, METH_VARARGS, "Mark interior pixels."},
     {NULL, NULL, 0, NULL},
 };
 
