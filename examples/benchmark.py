@@ -1,6 +1,6 @@
 """Time segiou on this machine against torchmetrics, against plain torch operations and against reading the input once.
 
-    pip install -e ".[fast]"
+    pip install -e .
     python examples/benchmark.py                  # about ten minutes, best on an idle machine
     python examples/benchmark.py --quick          # under a minute: fewer rows, fewer rounds
     python examples/benchmark.py --only upsample --rounds 9 --json upsample.json
@@ -14,7 +14,7 @@ No row is timed before its contenders' counts agree. A sixteenth of the target i
 - torchmetrics: ``update`` of its Jaccard index with ``validate_args=False``; "checked" with True, its default.
 - torch: the fastest torch operations known to us that count the same, without any check.
 - OpenCV: each class eroded by itself, as the reference code of boundary IoU does it (where OpenCV is installed).
-- segiou: ``update`` of MeanIoU, which always checks; without numba (``SEGIOU_KERNEL=eager``) and with it.
+- segiou: ``update`` of MeanIoU, which always checks; eager is with torch operations (``SEGIOU_KERNEL=eager``).
 - read once: ``torch.sum`` over all bytes of input and target, seen as float32 (scores) and int64 (labels), which
   torch sums fast: hardly any method can take less. On a GPU it is a copy of half as many bytes, which moves as
   many. In rows with a star it is segiou's one matrix of all images.

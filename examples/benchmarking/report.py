@@ -31,7 +31,7 @@ def machine() -> dict[str, Any]:
     if torch.cuda.is_available():
         found["GPU"] = torch.cuda.get_device_name()
     found |= {"system": platform.system(), "Python": platform.python_version()}
-    for package in ("torch", "torchmetrics", "numba", "triton"):
+    for package in ("torch", "torchmetrics", "triton"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
