@@ -1,9 +1,10 @@
 """Time segiou on this machine against torchmetrics, against plain torch operations and against reading the input once.
 
-    pip install -e ".[fast]"
+    pip install -e .
     python examples/benchmark.py                  # about ten minutes, best on an idle machine
     python examples/benchmark.py --quick          # under a minute: fewer rows, fewer rounds
     python examples/benchmark.py --only upsample --rounds 9 --json upsample.json
+    python examples/benchmark.py --markdown examples/speed.md
 
 The contenders of a row take turns in one loop, so that whatever else the machine does hits all of them alike.
 Before each turn torch adds to 128 MB, untimed: every turn finds the caches alike, without the input, and torch's
@@ -11,9 +12,9 @@ threads still spinning as they do after a model's last operation. Shown are medi
 No row is timed before its contenders' counts agree. A sixteenth of the target is 255, the ignore_index.
 
 - torchmetrics: ``update`` of its Jaccard index with ``validate_args=False``; "checked" with True, its default.
-- torch: the fastest torch operations known to me that count the same, without any check.
+- torch: the fastest torch operations known to us that count the same, without any check.
 - OpenCV: each class eroded by itself, as the reference code of boundary IoU does it (where OpenCV is installed).
-- segiou: ``update`` of MeanIoU, which always checks; without numba (``SEGIOU_KERNEL=eager``) and with it.
+- segiou: ``update`` of MeanIoU, which always checks; eager is with torch operations (``SEGIOU_KERNEL=eager``).
 - read once: ``torch.sum`` over all bytes of input and target, seen as float32 (scores) and int64 (labels), which
   torch sums fast: hardly any method can take less. On a GPU it is a copy of half as many bytes, which moves as
   many. In rows with a star it is segiou's one matrix of all images.
@@ -33,6 +34,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from benchmarking.page import page
 from benchmarking.processes import extra_memory, first_updates, syncs
 from benchmarking.report import machine, show
 from benchmarking.rows import cases
@@ -68,6 +70,7 @@ def run(quick: bool, only: str, rounds: int) -> Iterator[Result]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as a page there too")
     parser.add_argument("--quick", action="store_true", help="under a minute: fewer rows, fewer rounds")
     parser.add_argument("--only", default="", metavar="TEXT", help="only rows with this in their names")
     parser.add_argument("--rounds", type=int, metavar="N", help="at most N turns of each contender")
@@ -79,6 +82,8 @@ def main() -> None:
     if options.json:
         found = {"machine": about, "rows": [asdict(result) for result in results]}
         options.json.write_text(json.dumps(found, indent=1) + "\n")
+    if options.markdown:
+        options.markdown.write_text(page(about, results), encoding="utf-8")
     sys.exit(any(result.error for result in results))
 
 

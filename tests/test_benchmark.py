@@ -16,7 +16,14 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 def test_every_number_is_positive(tmp_path, only, rows):
     file = tmp_path / "found.json"
     command = [sys.executable, str(EXAMPLES / "benchmark.py"), "--quick", "--rounds", "1", "--only", only]
-    done = subprocess.run([*command, "--json", str(file)], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    page = tmp_path / "speed.md"
+    done = subprocess.run(
+        [*command, "--json", str(file), "--markdown", str(page)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(file.read_text())
     assert found["machine"]["torch"] == version("torch")
@@ -27,6 +34,29 @@ def test_every_number_is_positive(tmp_path, only, rows):
         extra = [number for values in row["extra"].values() for number in values.values()]
         assert all(number > 0 for number in [*row["median_ms"].values(), *row["ratios"].values(), *extra])
         assert row["name"] in done.stdout
+        assert f"\n| {row['name']} | " in page.read_text()
+    assert str(Path.home()) not in page.read_text()
+
+
+def test_the_page_has_the_numbers_of_every_section_and_what_has_failed(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    from benchmarking.page import page
+    from benchmarking.timing import CPU, LIMIT, OWN, SMALL, THEIRS, Result
+
+    large = Result(CPU, "per image *", 1, extra={"Extra memory, MB": {OWN: 0.125}})
+    large.add({THEIRS: [30.0, 10.0, 20.0], OWN: [2.0, 4.0, 3.0], LIMIT: [1.5]})
+    small = Result(SMALL, "labels 1x64x64", 1, median_ms={OWN: 0.034})
+    found = page({"CPU": "of a test", "threads": 2}, [large, small, Result("", "sync", 0, error="OSError: no port")])
+    lines = found.splitlines()
+    assert "Measured with: CPU of a test, threads 2." in lines
+    assert lines[lines.index("## CPU, ms") + 2 : lines.index("## CPU, ms") + 5] == [
+        "| measured | torchmetrics | segiou | read once | torchmetrics /segiou | segiou /read once |",
+        "| :-- | --: | --: | --: | --: | --: |",
+        "| per image \\* | 20 | 3 | 1.50 | 6.67 | 2 |",
+    ]
+    assert lines[lines.index("## Extra memory, MB") + 4] == "| per image \\* | 0.125 |"
+    assert lines[lines.index(f"## {SMALL}, us") + 4] == "| labels 1x64x64 | 34 |"
+    assert "- sync: FAILED, OSError: no port" in lines
 
 
 def test_contenders_that_disagree_are_not_timed(monkeypatch):

@@ -59,19 +59,15 @@ def _resident_kb(name: str) -> int:
 
 
 def first_updates(repeats: int) -> Iterator[Result]:
-    """With the import of numba: with an empty cache folder, and with what another process left there."""
-    contenders = {THEIRS: "auto"} | own_kernels(torch.device("cpu"))
-    taken: dict[str, Times] = {}
+    """The first update of a fresh process, with all that is loaded for it."""
+    taken: Times = {}
     for _ in range(repeats):
-        with tempfile.TemporaryDirectory() as folder:
-            for name in ("first update, to be compiled", "first update, compiled before"):
-                for key, kernel in contenders.items():
-                    (ms,) = in_processes(1, _first_update, key, kernel, NUMBA_CACHE_DIR=folder)
-                    taken.setdefault(name, {}).setdefault(key, []).append(ms)
-    for name, times in taken.items():
-        result = Result(FIRST, name, torch.get_num_threads())
-        result.add(times)
-        yield result
+        for key, kernel in ({THEIRS: "auto"} | own_kernels(torch.device("cpu"))).items():
+            (ms,) = in_processes(1, _first_update, key, kernel)
+            taken.setdefault(key, []).append(ms)
+    result = Result(FIRST, "first update", torch.get_num_threads())
+    result.add(taken)
+    yield result
 
 
 def _first_update(name: str, kernel: str, _rank: int) -> float:

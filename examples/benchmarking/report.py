@@ -3,18 +3,18 @@
 import io
 import os
 import platform
+from collections.abc import Iterator
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from benchmarking.timing import COLUMNS, LIMIT, OPENCV, SMALL, THEIRS, TORCH, Result
 
-HEADS = {name: name.replace("torchmetrics", "torch- metrics") for name in COLUMNS}
 RATIOS = {
-    THEIRS: "torch- metrics /segiou",
+    THEIRS: "torchmetrics /segiou",
     OPENCV: "OpenCV /segiou",
     TORCH: "torch /segiou",
     LIMIT: "segiou /read once",
@@ -31,7 +31,7 @@ def machine() -> dict[str, Any]:
     if torch.cuda.is_available():
         found["GPU"] = torch.cuda.get_device_name()
     found |= {"system": platform.system(), "Python": platform.python_version()}
-    for package in ("torch", "torchmetrics", "numba", "triton"):
+    for package in ("torch", "torchmetrics", "triton"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -39,33 +39,50 @@ def machine() -> dict[str, Any]:
     return found
 
 
-def show(results: list[Result]) -> None:
+class Table(NamedTuple):
+    """A title, the names of the columns, and lines of as many cells, the first of which says what was measured."""
+
+    title: str
+    head: list[str]
+    lines: list[list[str]]
+
+
+def tables(results: list[Result]) -> Iterator[Table]:
+    """Of each section its times, and what else was measured in it."""
     for section in dict.fromkeys(result.section for result in results if not result.error):
         rows = [result for result in results if result.section == section and not result.error]
         unit, scale = ("us", 1e3) if section == SMALL else ("ms", 1.0)
         times = [{name: scale * ms for name, ms in row.median_ms.items()} for row in rows]
         ratios = [name for name in RATIOS if any(name in row.ratios for row in rows)]
-        table(f"{section}, {unit}", rows, times, ratios)
+        yield table(f"{section}, {unit}", rows, times, ratios)
         for title in dict.fromkeys(title for row in rows for title in row.extra):
             having = [row for row in rows if title in row.extra]
-            table(title, having, [row.extra[title] for row in having], [])
-    for result in results:
-        if result.error:
-            print(f"{result.name}: FAILED, {result.error}")
+            yield table(title, having, [row.extra[title] for row in having], [])
 
 
-def table(title: str, rows: list[Result], numbers: list[dict[str, float]], ratios: list[str]) -> None:
+def table(title: str, rows: list[Result], numbers: list[dict[str, float]], ratios: list[str]) -> Table:
     columns = [name for name in COLUMNS if any(name in values for values in numbers)]
-    head = ["", *(HEADS[name] for name in columns), *(RATIOS[name] for name in ratios)]
     lines = [
         [row.name, *(digits(values.get(name)) for name in columns), *(digits(row.ratios.get(name)) for name in ratios)]
         for row, values in zip(rows, numbers, strict=True)
     ]
-    print()
-    try:
-        _rich(title, head, lines)
-    except ImportError:
-        _plain(title, head, lines)
+    return Table(title, ["", *columns, *(RATIOS[name] for name in ratios)], lines)
+
+
+def failures(results: list[Result]) -> list[str]:
+    return [f"{result.name}: FAILED, {result.error}" for result in results if result.error]
+
+
+def show(results: list[Result]) -> None:
+    """Print the tables, and what has failed."""
+    for each in tables(results):
+        print()
+        try:
+            _rich(*each)
+        except ImportError:
+            _plain(*each)
+    for failure in failures(results):
+        print(failure)
 
 
 def digits(value: float | None) -> str:
@@ -83,6 +100,7 @@ def _rich(title: str, head: list[str], lines: list[list[str]]) -> None:
 
     grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, collapse_padding=True)
     for place, name in enumerate(head):
+        name = name.replace("torchmetrics", "torch- metrics")  # for narrow columns
         longest = max(map(len, [*name.split(), *(line[place] for line in lines)]))
         grid.add_column(name, justify="right" if place else "left", width=longest, vertical="bottom")
     for line in lines:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-COLUMNS = ("torchmetrics checked", "torchmetrics", "OpenCV", "torch", "segiou no numba", "segiou", "read once")
+COLUMNS = ("torchmetrics checked", "torchmetrics", "OpenCV", "torch", "segiou eager", "segiou", "read once")
 CHECKED, THEIRS, OPENCV, TORCH, EAGER, OWN, LIMIT = COLUMNS
 CPU, SMALL, FIRST, SYNC, GPU = "CPU", "Small batches, CPU", "First update of a process", "Sync over gloo", "GPU"
 SWEPT = 1 << 25  # float32 numbers, 128 MB: more than most caches hold
