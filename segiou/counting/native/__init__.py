@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from segiou.counting import eager
-from segiou.counting.inputs import Counted
+from segiou.counting.inputs import Batch, Counted
 from segiou.counting.native import _native
 from segiou.counting.native.resizing import NEAREST, arithmetic, nearest, taps
 from segiou.counting.native.threads import team
