@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from segiou.counting import bands, eager, forks  # noqa: F401  # forks: it notes the process now
+from segiou.counting import bands, eager, threads  # noqa: F401  # threads: it notes the process now
 from segiou.counting.inputs import Batch, Counted
 from segiou.counting.rules import Rules
 from segiou.counting.upsample import image_by_image
@@ -21,7 +21,11 @@ from segiou.counting.verification import require_right
 log = logging.getLogger("segiou")
 Result = TypeVar("Result")
 
-FUSED = {"cpu": ("segiou.counting.cpu", "numba"), "cuda": ("segiou.counting.cuda", "triton")}
+NATIVE = "segiou.counting.native"
+FUSED = {
+    "cpu": (NATIVE, "segiou's C extension, which pip builds where it finds a C compiler"),
+    "cuda": ("segiou.counting.cuda", "triton"),
+}
 VERIFIED = {"segiou.counting.cuda"}  # modules that are compiled on the user's machine, for a card that we have not seen
 _failed: set[str] = set()  # modules whose kernels did not compile or run
 
@@ -30,8 +34,8 @@ def kernel_for(device: torch.device) -> ModuleType:
     """The module whose ``labels``, ``scores`` and ``binary`` count on this device.
 
     The environment variable ``SEGIOU_KERNEL`` decides: "eager", torch operations; "fused", the compiled
-    kernels, and an error where there are none; unset or "auto", the compiled ones where numba (CPU) or
-    Triton (CUDA) is installed.
+    kernels, and an error where there are none; unset or "auto", the compiled ones where segiou was built with
+    a C compiler (CPU) or Triton is installed (CUDA).
     """
     wanted = os.environ.get("SEGIOU_KERNEL", "auto")
     if wanted not in ("auto", "eager", "fused"):
@@ -47,11 +51,13 @@ def _fused(device: str, required: bool) -> ModuleType | None:
         name = None
     try:
         module = importlib.import_module(name) if name else None
-    except Exception as error:  # numba and its compiler raise more than ImportError where they do not fit
+    except Exception as error:  # a compiler or a driver that does not fit may raise anything
         if required:
             raise ImportError(f'SEGIOU_KERNEL="fused" needs {needs} for {device}: {error}') from error
         if not isinstance(error, ImportError):
             _warn(str(name), error)
+        elif device == "cpu":
+            log.info("torch operations count on the CPU, slower than with %s (%s)", needs, error)
         module = None
     if module is None and required:
         raise ValueError(f'SEGIOU_KERNEL="fused", but there are no compiled kernels for {device}')
@@ -68,8 +74,7 @@ def mark(kind: str, values: Tensor, bound: float, marking: bands.Marking, distan
     """``segiou.counting.bands.mark``, compiled where it can be."""
 
     def call(kernel: ModuleType) -> Tensor:
-        compiled = kernel.__name__ == "segiou.counting.cpu"
-        room = importlib.import_module("segiou.counting.cpu.bands") if compiled else bands
+        room = importlib.import_module(f"{NATIVE}.bands") if kernel.__name__ == NATIVE else bands
         marked: Tensor = room.mark(kind, values, bound, marking, distance)
         return marked
 

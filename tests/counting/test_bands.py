@@ -1,6 +1,5 @@
 """Interior pixels: both ways to find them, held to a loop that looks at every pixel of every window."""
 
-import importlib
 import itertools
 
 import numpy as np
@@ -10,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from segiou.counting import bands, kernels
+from segiou.counting import bands, kernels, threads
 from segiou.counting.bands import Marking, interior
-from segiou.counting.cpu import bands as compiled
+from segiou.counting.native import bands as compiled
 from tests.helpers import oracle
 from tests.helpers.strategies import FLOATS, INTEGERS, _strided, labels, scores
 
-WAYS = {"torch": bands.mark, "numba": compiled.mark}
+WAYS = {"torch": bands.mark, "native": compiled.mark}
 every_way = pytest.mark.parametrize("mark", WAYS.values(), ids=WAYS)
 maps = st.tuples(st.integers(0, 3), st.integers(0, 7), st.integers(0, 9))
 
@@ -117,16 +116,16 @@ def test_wide_rows_of_scores_in_every_layout(mark, dtype):
 
 @pytest.mark.parametrize("images", [1, 3])
 def test_any_number_of_threads_gives_the_same(monkeypatch, images):
-    monkeypatch.setattr(importlib.import_module("segiou.counting.cpu"), "ONE_THREAD", 0)
+    monkeypatch.setattr(threads, "ALONE", 0)
     before = torch.get_num_threads()
     x = coarse(4, images, 61, 53, patch=16)
     expected = {distance: marked(x, Marking(4, (), 4, True), distance) for distance in (1, 5)}
     try:
-        for threads in (1, 2, 5):
-            torch.set_num_threads(threads)
+        for number in (1, 2, 5):
+            torch.set_num_threads(number)
             for distance in (1, 5):
                 found = compiled.mark("labels", x, 0.0, Marking(4, (), 4, True), distance)
-                assert oracle.pixels(found.long()) == expected[distance], (threads, distance)
+                assert oracle.pixels(found.long()) == expected[distance], (number, distance)
     finally:
         torch.set_num_threads(before)
 

@@ -6,11 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segiou.counting import Rules, count, cpu, eager, native
+from segiou.counting import Rules, count, eager, native
 from tests.helpers import oracle
 from tests.helpers.strategies import labels, scores, shapes
 
-KERNELS = [eager, cpu]
+KERNELS = [eager, native]
 kernels = pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.__name__)
 ignores = st.lists(st.sampled_from([-1, 0, 1, 255, 2**63 - 1, -(2**63)]), max_size=2, unique=True).map(tuple)
 
@@ -19,7 +19,7 @@ def by_item(fn, preds, target):
     return [fn(preds[i : i + 1], target[i : i + 1]) for i in range(target.shape[0])]
 
 
-@pytest.mark.parametrize("kernel", [*KERNELS, native], ids=lambda kernel: kernel.__name__)
+@kernels
 @pytest.mark.parametrize("each", [False, True])
 @given(data=st.data(), shape=shapes, classes=st.sampled_from([1, 2, 3, 7, 254, 255, 256, 300]), ignore=ignores)
 def test_labels_equal_the_loop(kernel, each, data, shape, classes, ignore):

@@ -180,19 +180,19 @@ def test_channels_last_at_every_scale(scale):
 def test_where_torchs_arithmetic_is_known_nothing_is_interpolated(monkeypatch, layout, size):
     if os.environ["SEGIOU_KERNEL"] == "eager":
         pytest.skip("for the compiled kernels")
-    from segiou.counting import cpu
+    from segiou.counting import native
 
     preds = torch.randn(2, 19, 15, 12).contiguous(memory_format=layout)
     target = torch.randint(0, 19, (2, *size))
     expected = count(interpolated(preds, size, "bilinear", False).argmax(1), target, Rules.of(19)).counts
     rules = Rules.of(19, upsample="bilinear")
-    if cpu.arithmetic(preds, *size) is not None:
+    if native.arithmetic(preds, *size) is not None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(cpu, "image_by_image", None)
+            patch.setattr(native, "image_by_image", None)
             assert torch.equal(count(preds, target, rules).counts, expected)
-    monkeypatch.setattr(cpu, "arithmetic", lambda *_: None)
+    monkeypatch.setattr(native, "arithmetic", lambda *_: None)
     assert torch.equal(count(preds, target, rules).counts, expected)
-    monkeypatch.setattr(cpu, "image_by_image", None)
+    monkeypatch.setattr(native, "image_by_image", None)
     with pytest.raises(TypeError):
         count(preds, target, rules)
 

@@ -1,4 +1,4 @@
-"""The compiled CPU kernels on large maps, in threads and processes; test_counting.py holds them to the naive loop."""
+"""The kernels in C on large maps, in threads and processes; test_count.py holds them to the naive loop."""
 
 import multiprocessing
 import os
@@ -7,14 +7,13 @@ import sys
 import threading
 from pathlib import Path
 
-import numba
 import pytest
 import torch
 
-from segiou.counting import bands, cpu, eager
-from segiou.counting.cpu import bands as compiled_bands
-from segiou.counting.cpu import threads
-from segiou.counting.cpu.native import team
+from segiou.counting import bands, eager, native
+from segiou.counting import threads as team
+from segiou.counting.native import _native
+from segiou.counting.native import bands as compiled_bands
 from tests.helpers.strategies import FLOATS, INTEGERS
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +53,7 @@ def test_large_score_maps(classes, dtype, layout):
     preds, target = LAYOUTS[layout](preds), LAYOUTS[layout](target)
     for each in (False, True):
         assert_same(
-            cpu.scores(preds, target, classes, (classes,), each), eager.scores(preds, target, classes, (classes,), each)
+            native.scores(preds, target, classes, (classes,), each), eager.scores(preds, target, classes, (classes,), each)
         )
 
 
@@ -68,8 +67,8 @@ def test_large_label_maps(classes, dtype):
     for layout in ("planar", "transposed", "cropped"):
         p, t = LAYOUTS[layout](preds.to(dtype)), LAYOUTS[layout](coherent.to(dtype))
         for each in (False, True):
-            assert_same(cpu.labels(p, t, classes, (top,), each), eager.labels(p, t, classes, (top,), each))
-        assert_same(cpu.labels(p, t.long(), classes, (), False), eager.labels(p, t.long(), classes, (), False))
+            assert_same(native.labels(p, t, classes, (top,), each), eager.labels(p, t, classes, (top,), each))
+        assert_same(native.labels(p, t.long(), classes, (), False), eager.labels(p, t.long(), classes, (), False))
 
 
 @pytest.mark.usefixtures("_threads")
@@ -82,22 +81,22 @@ def test_large_binary_maps(dtype, layout):
     preds, target = LAYOUTS[layout](preds), LAYOUTS[layout](target)
     for each in (False, True):
         assert_same(
-            cpu.binary(preds, target, 0.5, True, (2,), each), eager.binary(preds, target, 0.5, True, (2,), each)
+            native.binary(preds, target, 0.5, True, (2,), each), eager.binary(preds, target, 0.5, True, (2,), each)
         )
 
 
 def test_more_classes_than_16_bits_hold_are_counted_with_torch_operations(monkeypatch):
-    monkeypatch.setattr(cpu, "MOST_CLASSES", 5)
+    monkeypatch.setattr(native, "MOST_CLASSES", 5)
     labels, preds = torch.randint(0, 9, (2, 30)), torch.randn(2, 9, 30)
-    assert_same(cpu.labels(labels, labels, 9, (), False), eager.labels(labels, labels, 9, (), False))
-    assert_same(cpu.scores(preds, labels, 9, (), True), eager.scores(preds, labels, 9, (), True))
+    assert_same(native.labels(labels, labels, 9, (), False), eager.labels(labels, labels, 9, (), False))
+    assert_same(native.scores(preds, labels, 9, (), True), eager.scores(preds, labels, 9, (), True))
 
 
 def test_more_axes_than_the_kernels_have_loops():
     preds, target = torch.randint(0, 3, (2, 6, 4, 6, 4, 6)), torch.randint(0, 3, (2, 6, 4, 6, 4, 6))
     cut = (slice(None), *[slice(None, None, 2)] * 5)
     assert_same(
-        cpu.labels(preds[cut], target[cut], 3, (1,), True), eager.labels(preds[cut], target[cut], 3, (1,), True)
+        native.labels(preds[cut], target[cut], 3, (1,), True), eager.labels(preds[cut], target[cut], 3, (1,), True)
     )
 
 
@@ -108,7 +107,7 @@ def test_every_nan_of_16_bits_is_found_at_every_place(dtype, bits):
         assert nan.isnan()
         preds = torch.full((1, 9, 90), float("inf"), dtype=dtype)
         preds[0, torch.arange(90) % 9, torch.arange(90)] = nan
-        found = cpu.scores(preds, torch.zeros(1, 90, dtype=torch.int64), 9, (), False)
+        found = native.scores(preds, torch.zeros(1, 90, dtype=torch.int64), 9, (), False)
         assert found.counts[0].tolist() == [*[10] * 9, 0]
         assert found.errors.tolist() == [0, 0, 90, 0]
 
@@ -121,7 +120,7 @@ def sample() -> tuple[torch.Tensor, torch.Tensor]:
 def is_equal(expected: torch.Tensor) -> bool:
     torch.set_num_threads(2)
     preds, target = sample()
-    return torch.equal(cpu.scores(preds, target, 19, (), False).counts, expected)
+    return torch.equal(native.scores(preds, target, 19, (), False).counts, expected)
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")  # Python 3.12 on any fork beside threads
@@ -130,24 +129,21 @@ def test_workers_count_too(method):
     preds, target = sample()
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    expected = cpu.scores(preds, target, 19, (), False).counts  # the parent's threads are there when it forks
+    expected = native.scores(preds, target, 19, (), False).counts  # the parent's threads are there when it forks
     torch.set_num_threads(before)
     with multiprocessing.get_context(method).Pool(2) as pool:
         assert pool.map_async(is_equal, [expected] * 4).get(timeout=120) == [True] * 4
 
 
-@pytest.fixture(params=[True, False], ids=["OpenMP", "Python"])
-def openmp(request, monkeypatch):
-    """Whether the three threads are those of torch's OpenMP; for work of any size."""
-    if not request.param:
-        monkeypatch.setattr(threads, "_openmp", lambda: 0)
-    elif not threads._openmp():
+@pytest.fixture
+def _three_threads(monkeypatch):
+    """Three threads of torch's, for work of any size."""
+    if not team.openmp():
         pytest.skip("torch's OpenMP is not to be had here")
-    monkeypatch.setattr(threads, "_pools", {})
-    monkeypatch.setattr(cpu, "ONE_THREAD", 0)
+    monkeypatch.setattr(team, "ALONE", 0)
     before = torch.get_num_threads()
     torch.set_num_threads(3)
-    yield request.param
+    yield
     torch.set_num_threads(before)
 
 
@@ -159,34 +155,65 @@ def above(kernel, preds, target):
 def upsampled(preds, target):
     wide = target.repeat_interleave(2, 1).repeat_interleave(2, 2)
     full = torch.nn.functional.interpolate(preds, wide.shape[1:], mode="bilinear")
-    return cpu.upsampled_scores(preds, wide, 19, (), False, "bilinear", False), eager.scores(full, wide, 19, (), False)
+    found = native.upsampled_scores(preds, wide, 19, (), False, "bilinear", False)
+    return found, eager.scores(full, wide, 19, (), False)
 
 
 def marked(room, target):
     return room.mark("labels", target // 10, 0.0, bands.Marking(2, (), 2, True), 1)
 
 
-def test_threads_of_torch_and_of_python_count_alike(openmp):
+@pytest.mark.usefixtures("_three_threads")
+def test_threads_of_torch_count_as_one_does():
+    assert team.team(10**9, 1) == (3, team.openmp())
     preds, target = sample()
-    assert_same(cpu.scores(preds, target, 19, (), False), eager.scores(preds, target, 19, (), False))
-    assert_same(above(cpu, preds, target), above(eager, preds, target))
+    for each in (False, True):
+        assert_same(native.scores(preds, target, 19, (), each), eager.scores(preds, target, 19, (), each))
+    assert_same(above(native, preds, target), above(eager, preds, target))
     assert_same(*upsampled(preds, target))
     assert marked(compiled_bands, target).tolist() == marked(bands, target).tolist()
-    assert bool(threads._pools) is not openmp
 
 
-@numba.njit(nogil=True)
-def refuse(launch, threads, job):
-    if launch:
-        team(launch, threads, job)
-        return
-    raise ValueError("a thread refuses")
+def test_tensors_that_do_not_fit_are_refused_before_anything_is_read():
+    """The public functions check shapes; a kernel that is called past them does so again."""
+    small, large = torch.zeros(2, 3, dtype=torch.int64), torch.zeros(2, 4, dtype=torch.int64)
+    scores = torch.zeros(2, 5, 3)
+    with pytest.raises(ValueError, match="axes of one size"):
+        native.labels(small, large, 5, (), False)
+    with pytest.raises(ValueError, match="axes that fit"):
+        native.labels(small, large[0], 5, (), False)
+    with pytest.raises(ValueError, match="axes of one size"):
+        native.scores(scores, large, 5, (), False)
+    with pytest.raises(ValueError, match="a score for every class"):
+        native.scores(scores, small, 6, (), False)
+    maps = torch.zeros(2, 5, 3, 3)
+    with pytest.raises(ValueError, match="axes of other sizes"):
+        native.upsampled_scores(maps, torch.zeros(3, 200, 200, dtype=torch.int64), 5, (), False, "nearest", False)
+    with pytest.raises(ValueError, match="axes of other sizes"):
+        native.upsampled_scores(maps, torch.zeros(2, 200, 200, dtype=torch.int64), 6, (), False, "nearest", False)
 
 
-def test_what_fails_on_a_thread_is_not_lost(openmp):
-    message = "a thread could not finish its part" if openmp else "a thread refuses"
-    with pytest.raises(RuntimeError if openmp else ValueError, match=message):
-        threads.together(3, refuse, (1,))
+@pytest.mark.parametrize("dtype", [torch.int16, torch.int32, torch.int64])
+def test_labels_at_any_address(dtype):
+    """Bytes of a file, or a field of a record, may lie at no multiple of the size of a label."""
+    labels = torch.randint(0, 5, (3, 700), dtype=dtype)
+    memory = torch.zeros(labels.nbytes + 1, dtype=torch.uint8)
+    memory[1:] = labels.view(-1).view(torch.uint8)
+    shifted = torch.frombuffer(memory.numpy(), dtype=dtype, offset=1, count=labels.numel()).view(labels.shape)
+    assert shifted.data_ptr() % labels.itemsize == 1
+    assert_same(native.labels(shifted, labels, 5, (), True), eager.labels(labels, labels, 5, (), True))
+
+
+def test_runs_matches_misses_and_noise_in_every_mixture():
+    """Each way to count a group of pixels, and the change from one to another."""
+    parts = [torch.full((n,), n % 19) for n in (1, 3, 64, 65, 200, 1000)]
+    noise = torch.randint(0, 19, (500,))
+    target = torch.cat([*parts, noise, *parts[::-1], noise[:77]])
+    for share in (0.0, 0.02, 0.3, 1.0):
+        preds = torch.where(torch.rand(target.shape) < share, (target + 1 + noise.max()) % 20, target)
+        for shift in (0, 1, 5):
+            moved = preds.roll(shift)
+            assert_same(native.labels(moved, target, 19, (3,), False), eager.labels(moved, target, 19, (3,), False))
 
 
 FORKED = """
@@ -196,15 +223,15 @@ torch.set_num_threads(2)
 scores, target = torch.zeros(1, 19, 128, 128), torch.zeros(1, 128, 128, dtype=torch.uint8)
 scores.exp()  # on two threads
 if {parent_counts}:
-    from segiou.counting import cpu
-    cpu.scores(scores, target, 19, (), False)
-assert ("numba" in sys.modules) is {parent_counts}
+    from segiou.counting import native
+    native.scores(scores, target, 19, (), False)
+assert ("segiou.counting.native" in sys.modules) is {parent_counts}
 child = os.fork()
 if child:
     sys.exit(0 if os.waitpid(child, 0)[1] == 0 else 1)
 signal.alarm(150)
-from segiou.counting import cpu
-found = cpu.scores(scores, target, 19, (), False)
+from segiou.counting import native
+found = native.scores(scores, target, 19, (), False)
 os._exit(0 if int(found.counts[0, 0]) == 128**2 else 1)
 """
 
@@ -218,11 +245,11 @@ def test_a_forked_child_does_not_wait_for_the_threads_of_its_parent(parent_count
 
 def test_python_threads_count_beside_each_other():
     preds, target = sample()
-    expected = cpu.scores(preds, target, 19, (), False).counts
+    expected = native.scores(preds, target, 19, (), False).counts
     found: list[bool] = []
 
     def run() -> None:
-        found.extend(torch.equal(cpu.scores(preds, target, 19, (), False).counts, expected) for _ in range(20))
+        found.extend(torch.equal(native.scores(preds, target, 19, (), False).counts, expected) for _ in range(20))
 
     threads = [threading.Thread(target=run) for _ in range(4)]
     for thread in threads:
@@ -232,55 +259,5 @@ def test_python_threads_count_beside_each_other():
     assert found == [True] * 80
 
 
-@pytest.mark.skipif("NUMBA_BOUNDSCHECK" in os.environ, reason="this is the run with the checks")
-def test_no_index_is_out_of_bounds(tmp_path):
-    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        "tests/counting/test_count.py",
-        "-k",
-        "cpu",
-    ]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, cwd=ROOT)
-    assert done.returncode == 0, done.stdout[-4000:]
-    assert list(tmp_path.rglob("*.nbi")), "the checked kernels are not those of the cache"
-
-
-CODE = """
-{setup}
-import torch
-from segiou.counting import cpu
-zeros = torch.zeros(1, 3, dtype=torch.int64)
-print(cpu.labels(zeros, zeros, 2, (), False).counts.tolist())
-"""
-NOWHERE = """
-import numba.core.caching as caching
-for locator in caching.CacheImpl._locator_classes:
-    locator.from_function = classmethod(lambda cls, *args: None)
-"""
-
-
-def run_code(setup: str, **environment: str) -> str:
-    command = [sys.executable, "-W", "error", "-c", CODE.format(setup=setup)]
-    done = subprocess.run(
-        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=200, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def test_without_a_folder_to_write_to_nothing_is_kept_and_all_is_counted():
-    assert run_code(NOWHERE) == "[[3, 0, 0], [0, 0, 0], [0, 0, 0]]"
-
-
-def test_what_is_compiled_is_kept_by_the_sources_of_every_kernel(tmp_path):
-    run_code("", NUMBA_CACHE_DIR=str(tmp_path))
-    (folder,) = tmp_path.iterdir()
-    assert folder.name.startswith("numba-")
-    assert list(folder.rglob("*.nbi"))
+def test_the_extension_is_made_for_every_python_from_3_10_on():
+    assert Path(_native.__file__).name in ("_native.abi3.so", "_native.pyd")
