@@ -10,41 +10,46 @@ tensor(nan)
 The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in ``segiou.functional``.
 """
 
-from segiou import functional
-from segiou.classification import (
-    BinaryConfusionMatrix,
-    BinaryJaccardIndex,
-    ConfusionMatrix,
-    JaccardIndex,
-    MulticlassConfusionMatrix,
-    MulticlassJaccardIndex,
-    MultilabelConfusionMatrix,
-    MultilabelJaccardIndex,
-)
-from segiou.labels import LabelSet
-from segiou.metrics import (
-    BoundaryIoU,
-    CohenKappa,
-    ConfidenceInterval,
-    Dice,
-    FBeta,
-    FrequencyWeightedIoU,
-    Imagewise,
-    ImagewiseDice,
-    ImagewiseIoU,
-    InstanceIoU,
-    MatthewsCorrCoef,
-    MeanAccuracy,
-    MeanIoU,
-    PairedComparison,
-    PixelAccuracy,
-    Precision,
-    Recall,
-    SegmentationMetrics,
-    Sweep,
-    ThresholdSweep,
-    TrimapIoU,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segiou import functional
+    from segiou.classification import (
+        BinaryConfusionMatrix,
+        BinaryJaccardIndex,
+        ConfusionMatrix,
+        JaccardIndex,
+        MulticlassConfusionMatrix,
+        MulticlassJaccardIndex,
+        MultilabelConfusionMatrix,
+        MultilabelJaccardIndex,
+    )
+    from segiou.labels import LabelSet
+    from segiou.metrics import (
+        BoundaryIoU,
+        ClassTable,
+        CohenKappa,
+        ConfidenceInterval,
+        Dice,
+        FBeta,
+        FrequencyWeightedIoU,
+        Imagewise,
+        ImagewiseDice,
+        ImagewiseIoU,
+        InstanceIoU,
+        MatthewsCorrCoef,
+        MeanAccuracy,
+        MeanIoU,
+        PairedComparison,
+        PixelAccuracy,
+        Precision,
+        Recall,
+        SegmentationMetrics,
+        Sweep,
+        ThresholdSweep,
+        TrimapIoU,
+    )
 
 __version__ = "0.1.0"
 
@@ -52,6 +57,7 @@ __all__ = [
     "BinaryConfusionMatrix",
     "BinaryJaccardIndex",
     "BoundaryIoU",
+    "ClassTable",
     "CohenKappa",
     "ConfidenceInterval",
     "ConfusionMatrix",
@@ -81,3 +87,23 @@ __all__ = [
     "TrimapIoU",
     "functional",
 ]
+
+_ROOMS = "labels", "metrics", "classification"
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for: torch is loaded with the first metric, so that ``segiou --help`` need not wait for it."""
+    if name == "functional":
+        return import_module("segiou.functional")
+    if name in __all__:
+        for room in _ROOMS:
+            found = getattr(import_module(f"segiou.{room}"), name, None)
+            if found is not None:
+                globals()[name] = found
+                return found
+    raise AttributeError(f"module 'segiou' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, those that are not loaded yet among them."""
+    return sorted({*globals(), *__all__})

@@ -3,16 +3,18 @@
 from typing import Any, Literal, get_args
 
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segiou.classification.tasks import TaskMetric, arguments_of
 from segiou.counting import IgnoreIndex, Task
 from segiou.labels.class_names import NumClasses
+from segiou.metrics.arguments import ConfusionMatrixMetricArguments
 from segiou.scoring import formulas
 
 Normalize = Literal["true", "pred", "all", "none"]
 
 
-class ConfusionMatrix(TaskMetric):
+class ConfusionMatrix(TaskMetric[Tensor]):
     """The matrix of pixels, rows target and columns predicted class, ``(C, C)``; for multilabel ``(L, 2, 2)``.
 
     With the arguments, their order and the results of ``torchmetrics.ConfusionMatrix``. Gives a
@@ -29,8 +31,8 @@ class ConfusionMatrix(TaskMetric):
             predicted class; "all", shares of all counted pixels. A share of nothing is 0. float32.
         ignore_index: target values whose pixels are not counted, one or several.
         validate_args: whether labels outside the classes raise an error.
-        from_logits: as in ``segiou.JaccardIndex``.
-        kwargs: see ``segiou.metrics.ConfusionMatrixMetric``.
+        from_logits: whether binary and multilabel scores are logits; None looks at the values of each
+            batch: logits if one is outside 0 to 1.
 
     Raises:
         ValueError: an argument outside its choices or range.
@@ -44,7 +46,6 @@ class ConfusionMatrix(TaskMetric):
             [0, 1]])
     """
 
-    not_applicable = ("average", "exclude")
     of_matrix = True
     higher_is_better = None  # type: ignore[assignment]  # torchmetrics allows None
 
@@ -59,7 +60,7 @@ class ConfusionMatrix(TaskMetric):
         validate_args: bool = True,
         *,
         from_logits: bool | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[ConfusionMatrixMetricArguments],
     ) -> None:
         own = arguments_of(task, threshold, num_classes, num_labels)
         if normalize not in (None, *get_args(Normalize)):
@@ -125,9 +126,13 @@ class BinaryConfusionMatrix(ConfusionMatrix):
         ignore_index: IgnoreIndex = None,
         normalize: Normalize | None = None,
         validate_args: bool = True,
-        **kwargs: Any,
+        *,
+        from_logits: bool | None = None,
+        **kwargs: Unpack[ConfusionMatrixMetricArguments],
     ) -> None:
-        super().__init__("binary", threshold, None, None, normalize, ignore_index, validate_args, **kwargs)
+        super().__init__(
+            "binary", threshold, None, None, normalize, ignore_index, validate_args, from_logits=from_logits, **kwargs
+        )
 
 
 class MulticlassConfusionMatrix(ConfusionMatrix):
@@ -148,7 +153,7 @@ class MulticlassConfusionMatrix(ConfusionMatrix):
         ignore_index: IgnoreIndex = None,
         normalize: Normalize | None = None,
         validate_args: bool = True,
-        **kwargs: Any,
+        **kwargs: Unpack[ConfusionMatrixMetricArguments],
     ) -> None:
         super().__init__("multiclass", 0.5, num_classes, None, normalize, ignore_index, validate_args, **kwargs)
 
@@ -172,9 +177,21 @@ class MultilabelConfusionMatrix(ConfusionMatrix):
         ignore_index: IgnoreIndex = None,
         normalize: Normalize | None = None,
         validate_args: bool = True,
-        **kwargs: Any,
+        *,
+        from_logits: bool | None = None,
+        **kwargs: Unpack[ConfusionMatrixMetricArguments],
     ) -> None:
-        super().__init__("multilabel", threshold, None, num_labels, normalize, ignore_index, validate_args, **kwargs)
+        super().__init__(
+            "multilabel",
+            threshold,
+            None,
+            num_labels,
+            normalize,
+            ignore_index,
+            validate_args,
+            from_logits=from_logits,
+            **kwargs,
+        )
 
 
 _CLASSES: dict[str, type[ConfusionMatrix]] = {

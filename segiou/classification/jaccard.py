@@ -1,17 +1,21 @@
 """The Jaccard index, as torchmetrics names it, averages it and orders its arguments."""
 
-from typing import Any, Literal
+from typing import Literal
 
+from torch import Tensor
+from typing_extensions import Unpack
+
+from segiou.argument_checks import number_in
 from segiou.classification.tasks import TaskMetric, arguments_of
 from segiou.counting import IgnoreIndex, Task
-from segiou.counting.rules import number_in
 from segiou.labels.class_names import NumClasses
+from segiou.metrics.arguments import Absent, JaccardMetricArguments
 from segiou.metrics.scores import MeanIoU
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Average, Score
 
 
-class JaccardIndex(TaskMetric, MeanIoU):
+class JaccardIndex(TaskMetric[Tensor], MeanIoU):
     """Intersection over union with the arguments, their order and the results of ``torchmetrics.JaccardIndex``.
 
     Gives a ``BinaryJaccardIndex``, ``MulticlassJaccardIndex`` or ``MultilabelJaccardIndex``. Unlike there, a
@@ -36,7 +40,6 @@ class JaccardIndex(TaskMetric, MeanIoU):
         absent: takes the place of ``zero_division``, as in ``MeanIoU``.
         from_logits: whether binary and multilabel scores are logits; None looks at the values of each
             batch: logits if one is outside 0 to 1.
-        kwargs: see ``segiou.metrics.ConfusionMatrixMetric``.
 
     Raises:
         ValueError: an argument outside its choices or range.
@@ -64,9 +67,9 @@ class JaccardIndex(TaskMetric, MeanIoU):
         validate_args: bool = True,
         zero_division: float = 0.0,
         *,
-        absent: float | Literal["skip"] | None = None,
+        absent: Absent | None = None,
         from_logits: bool | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[JaccardMetricArguments],
     ) -> None:
         own = arguments_of(task, threshold, num_classes, num_labels)
         average = "macro" if own["task"] == "binary" else average or "none"
@@ -79,6 +82,8 @@ class JaccardIndex(TaskMetric, MeanIoU):
             from_logits=from_logits,
             **kwargs,
         )
+        self.zero_division = zero_division
+        self.absent = absent
         if type(self) is JaccardIndex:
             self.__class__ = _CLASSES[own["task"]]  # has nothing of its own but the order of its arguments
 
@@ -100,9 +105,24 @@ class BinaryJaccardIndex(JaccardIndex):
         ignore_index: IgnoreIndex = None,
         validate_args: bool = True,
         zero_division: float = 0.0,
-        **kwargs: Any,
+        *,
+        absent: Absent | None = None,
+        from_logits: bool | None = None,
+        **kwargs: Unpack[JaccardMetricArguments],
     ) -> None:
-        super().__init__("binary", threshold, None, None, None, ignore_index, validate_args, zero_division, **kwargs)
+        super().__init__(
+            "binary",
+            threshold,
+            None,
+            None,
+            None,
+            ignore_index,
+            validate_args,
+            zero_division,
+            absent=absent,
+            from_logits=from_logits,
+            **kwargs,
+        )
 
 
 class MulticlassJaccardIndex(JaccardIndex):
@@ -123,10 +143,21 @@ class MulticlassJaccardIndex(JaccardIndex):
         ignore_index: IgnoreIndex = None,
         validate_args: bool = True,
         zero_division: float = 0.0,
-        **kwargs: Any,
+        *,
+        absent: Absent | None = None,
+        **kwargs: Unpack[JaccardMetricArguments],
     ) -> None:
         super().__init__(
-            "multiclass", 0.5, num_classes, None, average, ignore_index, validate_args, zero_division, **kwargs
+            "multiclass",
+            0.5,
+            num_classes,
+            None,
+            average,
+            ignore_index,
+            validate_args,
+            zero_division,
+            absent=absent,
+            **kwargs,
         )
 
 
@@ -149,10 +180,23 @@ class MultilabelJaccardIndex(JaccardIndex):
         ignore_index: IgnoreIndex = None,
         validate_args: bool = True,
         zero_division: float = 0.0,
-        **kwargs: Any,
+        *,
+        absent: Absent | None = None,
+        from_logits: bool | None = None,
+        **kwargs: Unpack[JaccardMetricArguments],
     ) -> None:
         super().__init__(
-            "multilabel", threshold, None, num_labels, average, ignore_index, validate_args, zero_division, **kwargs
+            "multilabel",
+            threshold,
+            None,
+            num_labels,
+            average,
+            ignore_index,
+            validate_args,
+            zero_division,
+            absent=absent,
+            from_logits=from_logits,
+            **kwargs,
         )
 
 

@@ -11,6 +11,7 @@ from segiou.counting import Counted, Rules, count
 from segiou.counting.eager import signed
 from segiou.counting.inputs import NAN, batches
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
+from segiou.metrics.signed_metric import Value
 
 SLICE = 1 << 16
 """About as many pixels are looked at together; logits mostly show in the first."""
@@ -39,7 +40,7 @@ def arguments_of(task: Any, threshold: float, num_classes: Any, num_labels: int 
     return {"task": "multiclass", "num_classes": num_classes if name == "multiclass" else task}
 
 
-class TaskMetric(ConfusionMatrixMetric):
+class TaskMetric(ConfusionMatrixMetric[Value]):
     """Counts binary and multilabel scores as torchmetrics does: a batch with a score outside 0 to 1 is of logits.
 
     ``from_logits`` True or False says what they are, None leaves it to each batch. Batches that were read as
@@ -48,13 +49,14 @@ class TaskMetric(ConfusionMatrixMetric):
 
     def __init__(self, *, task: Any, from_logits: bool | None, **kwargs: Any) -> None:
         super().__init__(task=task, from_logits=False if from_logits is None else from_logits, **kwargs)
+        self.from_logits = from_logits
         self.by_values = from_logits is None and task != "multiclass"
         if self.by_values:
             self.add_state("errors", torch.zeros(6, dtype=torch.int64), "sum")
 
-    def extra_repr(self) -> str:
-        """The arguments that are not the default, and whether scores are read by their values."""
-        return super().extra_repr() + ", from_logits=None" * self.by_values
+    def state_text_of_its_own(self) -> list[str]:
+        """See ``ConfusionMatrixMetric.state_text``."""
+        return [*super().state_text_of_its_own(), *["from_logits=None"] * self.by_values]
 
     def counted(self, preds: Any, target: Any, per_image: bool = False) -> Counted:
         """The counts of a batch, which is read by its values where nothing says what its scores are."""

@@ -1,37 +1,36 @@
 """The outcome of an evaluation as JSON and CSV: the same bytes for the same files, on any number of processes."""
 
-import csv
-import io
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
 from segiou.evaluation.evaluate import Outcome
 from segiou.evaluation.tally import Result
-from segiou.metrics.scores import CLASS_SCORES
+from segiou.metrics.intervals import Comparison
+from segiou.scoring.class_scores import Column
+from segiou.scoring.class_table import ClassTable
+from segiou.scoring.table_formats import csv_text
 
 Row = dict[str, Any]
 FBETA = "FBeta"  # with beta 1 it is Dice
 
 
-def class_rows(result: Result) -> list[Row]:
-    """What is known of each class, or group: its name, scores, bounds of its IoU where drawn, and pixels."""
-    metric = result.metric
-    areas = metric.areas(result.counts)
-    columns = {name: score.per_class(areas, metric.averaging) for name, score in CLASS_SCORES.items()}
+def class_table(result: Result) -> ClassTable:
+    """The scores of each class, or group, with boundary IoU where it was measured, and bounds of IoU where drawn."""
+    table = replace(result.metric.table_of(result.counts), scores={})  # ``headline`` has them, and more
+    iou = table.columns["IoU"]
+    bounds = [result.intervals[f"IoU/{name}"] for name in table.names if f"IoU/{name}" in result.intervals]
+    if bounds:
+        low, high = ([float(getattr(each, part)) for each in bounds] for part in ("low", "high"))
+        column = Column.of([number.value for number in iou.scores], iou.average.value, low, high)
+        table = table.with_column("IoU", column)
     if result.boundary is not None:
-        columns["BoundaryIoU"] = result.boundary[0]
-    pixels = {"target": areas.target, "predicted": areas.predicted, "intersection": areas.intersection}
-    rows = []
-    for place, name in enumerate(metric.classes.scored):
-        row: Row = {"name": name, **{column: _plain(scores[place]) for column, scores in columns.items()}}
-        if f"IoU/{name}" in result.intervals:
-            interval = result.intervals[f"IoU/{name}"]
-            row |= {"IoU_low": _plain(interval.low), "IoU_high": _plain(interval.high)}
-        rows.append(row | {what: int(area[place]) for what, area in pixels.items()})
-    return rows
+        of_classes, mean = result.boundary
+        table = table.with_column("BoundaryIoU", Column.of(of_classes.tolist(), float(mean)))
+    return table
 
 
 def headline(result: Result) -> dict[str, float | None]:
@@ -41,18 +40,29 @@ def headline(result: Result) -> dict[str, float | None]:
 
 def model_json(result: Result) -> Row:
     """One model."""
-    bounds = {name: {"low": _plain(i.low), "high": _plain(i.high)} for name, i in result.intervals.items()}
-    return {
+    images: list[Row] = [
+        {"name": name, "mIoU": _plain(value)}
+        for name, value in zip(result.images.ids, result.images.values, strict=True)
+    ]
+    found: Row = {
         "scores": headline(result),
         "interval_rule": result.interval_rule,
-        "intervals": {name: each for name, each in bounds.items() if "/" not in name and name != FBETA},
-        "classes": class_rows(result),
+        "intervals": _intervals(result),
+        "classes": class_table(result).records(),
         "confusion": result.counts.tolist(),
-        "images": [
-            {"name": name, "mIoU": _plain(value)}
-            for name, value in zip(result.images.ids, result.images.values, strict=True)
-        ],
+        "images": images,
     }
+    of_groups = result.groups
+    if of_groups is not None:
+        found |= {
+            "group_scores": headline(of_groups),
+            "group_intervals": _intervals(of_groups),
+            "groups": class_table(of_groups).records(),
+        }
+        values = dict(zip(of_groups.images.ids, of_groups.images.values, strict=True))
+        for image in images:
+            image["group_mIoU"] = _plain(values[image["name"]])
+    return found
 
 
 def as_json(outcome: Outcome, facts: Mapping[str, Any]) -> bytes:
@@ -72,26 +82,40 @@ def as_json(outcome: Outcome, facts: Mapping[str, Any]) -> bytes:
         found |= model_json(outcome.results[0])
     else:
         found |= dict(zip("ab", map(model_json, outcome.results), strict=True))
-        found["differences"] = {
-            name: {**_bounds(each.difference), "p_value": _plain(each.p_value)}
-            for name, each in outcome.differences.items()
-            if name != FBETA
-        }
+        found["differences"] = _differences(outcome.differences)
+        if outcome.group_differences:
+            found["group_differences"] = _differences(outcome.group_differences)
     return (json.dumps(found, indent=1, allow_nan=False) + "\n").encode()
 
 
 def as_csv(result: Result) -> bytes:
-    """The table of classes; scores that are nan are empty."""
-    rows, text = class_rows(result), io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode("utf-8", "backslashreplace")
+    """The table of classes, and of groups where there are; scores that are nan are empty."""
+    table = class_table(result)
+    text = table.to_csv()
+    if result.groups is not None:
+        kinds = {"class": table.records(), "group": class_table(result.groups).records()}
+        rows = [{"kind": kind, **row} for kind, each in kinds.items() for row in each]
+        text = csv_text(rows, list(rows[0]))
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _scores(result: Result) -> dict[str, Tensor]:
     scores = {name: value for name, value in result.scores.items() if "/" not in name and name != FBETA}
     return scores if result.boundary is None else {**scores, "BoundaryIoU": result.boundary[1]}
+
+
+def _intervals(result: Result) -> Row:
+    """The bounds of the scores of the whole, where drawn."""
+    bounds = {name: {"low": _plain(i.low), "high": _plain(i.high)} for name, i in result.intervals.items()}
+    return {name: each for name, each in bounds.items() if "/" not in name and name != FBETA}
+
+
+def _differences(differences: Mapping[str, Comparison]) -> Row:
+    return {
+        name: {**_bounds(each.difference), "p_value": _plain(each.p_value)}
+        for name, each in differences.items()
+        if name != FBETA
+    }
 
 
 def _bounds(interval: Any) -> Row:

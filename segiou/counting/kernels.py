@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from segiou.counting import bands, eager, threads  # noqa: F401  # threads: it notes the process now
+from segiou.counting import bands, eager
 from segiou.counting.inputs import Batch, Counted
 from segiou.counting.rules import Rules
 from segiou.counting.upsample import image_by_image
@@ -22,10 +22,7 @@ log = logging.getLogger("segiou")
 Result = TypeVar("Result")
 
 NATIVE = "segiou.counting.native"
-FUSED = {
-    "cpu": (NATIVE, "segiou's C extension, which pip builds where it finds a C compiler"),
-    "cuda": ("segiou.counting.cuda", "triton"),
-}
+FUSED = {"cpu": (NATIVE, "the C extension that the install builds"), "cuda": ("segiou.counting.cuda", "triton")}
 VERIFIED = {"segiou.counting.cuda"}  # modules that are compiled on the user's machine, for a card that we have not seen
 _failed: set[str] = set()  # modules whose kernels did not compile or run
 
@@ -34,8 +31,8 @@ def kernel_for(device: torch.device) -> ModuleType:
     """The module whose ``labels``, ``scores`` and ``binary`` count on this device.
 
     The environment variable ``SEGIOU_KERNEL`` decides: "eager", torch operations; "fused", the compiled
-    kernels, and an error where there are none; unset or "auto", the compiled ones where segiou was built with
-    a C compiler (CPU) or Triton is installed (CUDA).
+    kernels, and an error where there are none; unset or "auto", the compiled ones where the install has built
+    them (CPU) or Triton is installed (CUDA).
     """
     wanted = os.environ.get("SEGIOU_KERNEL", "auto")
     if wanted not in ("auto", "eager", "fused"):
@@ -51,7 +48,7 @@ def _fused(device: str, required: bool) -> ModuleType | None:
         name = None
     try:
         module = importlib.import_module(name) if name else None
-    except Exception as error:  # a compiler or a driver that does not fit may raise anything
+    except Exception as error:  # a compiler that does not fit raises more than ImportError
         if required:
             raise ImportError(f'SEGIOU_KERNEL="fused" needs {needs} for {device}: {error}') from error
         if not isinstance(error, ImportError):
@@ -61,6 +58,10 @@ def _fused(device: str, required: bool) -> ModuleType | None:
         module = None
     if module is None and required:
         raise ValueError(f'SEGIOU_KERNEL="fused", but there are no compiled kernels for {device}')
+    if module is None and name == NATIVE:
+        log.info(
+            "counting on the CPU with torch operations, several times slower: segiou was installed without a C compiler"
+        )
     log.debug("counting on %s with %s", device, module.__name__ if module else eager.__name__)
     return module
 

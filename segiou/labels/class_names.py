@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from segiou.counting.rules import IgnoreIndex, Rules, integers
+from segiou.argument_checks import integers
+from segiou.counting.rules import IgnoreIndex, Rules
 from segiou.labels.checks import groups_of
 from segiou.labels.label_set import LabelSet
 
@@ -41,6 +42,14 @@ def encoder_of(num_classes: NumClasses) -> str | None:
     if all(raw == label for raw, label in labels.ids.items()):
         return None
     return f"LabelSet.of({labels.name!r})" if labels.name in LabelSet.presets() else f"the LabelSet {labels.name!r}"
+
+
+def preset_of(num_classes: NumClasses) -> str | None:
+    """The name of the label set that comes with the package, where ``num_classes`` is it or its name."""
+    if isinstance(num_classes, LabelSet):
+        known = num_classes.name in LabelSet.presets() and LabelSet.of(num_classes.name) is num_classes
+        return num_classes.name if known else None
+    return num_classes if isinstance(num_classes, str) else None
 
 
 @dataclass(frozen=True)

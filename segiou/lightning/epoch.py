@@ -4,17 +4,19 @@ import inspect
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
-from segiou.metrics.named_values import scalars, scored_names
-from segiou.metrics.per_image import OfImages
+from segiou.metrics.named_values import per_class, scalars, scored_names
+from segiou.metrics.per_image import PerImageMetric
 from segiou.metrics.scores import Dice, MeanIoU
 from segiou.metrics.state import SummedStates
 from segiou.metrics.syncing import synced_together
+from segiou.scoring.averaging import Averaging
 
 OneKind = TypeVar("OneKind", bound=SummedStates)
 OWN = (MeanIoU.score, Dice.score)
@@ -103,18 +105,19 @@ class Measures:
 
     def _scores_the_same(self, metric: SummedStates) -> bool:
         """Whether values under the names of our own are our own."""
-        inner = metric.metric if isinstance(metric, OfImages) else metric
+        inner = metric.metric if isinstance(metric, PerImageMetric) else metric
         return (
             isinstance(inner, ConfusionMatrixMetric)
             and inner.rules == self.counts.rules
-            and inner.averaging == self.counts.averaging
+            and _macro(inner.averaging) == _macro(self.counts.averaging)
             and inner.classes.groups == self.counts.classes.groups
         )
 
     def _require_different_names(self) -> None:
         probe = self.fresh(self.counts.device)
         seen = {score.key for score in OWN}
-        published = {f"{column}/{name}" for column in ("IoU", "Dice") for name in self.counts.classes.scored}
+        names = self.counts.classes.scored
+        published = {key for column in ("IoU", "Dice") for key in per_class(column, names, [0.0] * len(names))}
         for name, metric in probe.metrics:
             metric._to_sync = False
             with warnings.catch_warnings():
@@ -128,6 +131,19 @@ class Measures:
                     "metrics={'name': metric}"
                 )
             seen |= keys.keys()
+        _require_no_folder(seen | published)
+
+
+def _require_no_folder(keys: set[str]) -> None:
+    """Raise where a key is the beginning of another's path: some loggers make a folder of it, and a file of the key."""
+    for key in sorted(keys):
+        parts = key.split("/")
+        for end in range(1, len(parts)):
+            if "/".join(parts[:end]) in keys:
+                raise ValueError(
+                    f"{key!r} would be logged below {'/'.join(parts[:end])!r}, which is a score itself, and not every "
+                    "logger can hold both: name the metrics otherwise, metrics={'name': metric}"
+                )
 
 
 @contextmanager
@@ -142,3 +158,8 @@ def _parameters(metric: SummedStates) -> dict[str, inspect.Parameter]:
     without = {"self"} if getattr(metric, "takes_ids", True) else {"self", "ids"}
     parameters = inspect.signature(type(metric).update).parameters
     return {name: parameter for name, parameter in parameters.items() if name not in without}
+
+
+def _macro(averaging: Averaging) -> Averaging:
+    """With the average of mIoU and Dice by name, where it was left out."""
+    return replace(averaging, average=averaging.average or "macro")

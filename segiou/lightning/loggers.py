@@ -2,16 +2,19 @@
 
 import importlib.util
 import io
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+from torchmetrics.utilities import rank_zero_warn
 
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
-from segiou.metrics.scores import CLASS_SCORES, MeanIoU
-from segiou.scoring.formulas import Areas
+from segiou.metrics.named_values import per_class
+from segiou.scoring.class_scores import Number
+from segiou.scoring.class_table import ClassTable
 
 
 @dataclass(frozen=True)
@@ -29,17 +32,14 @@ class Result:
     shown: Mapping[str, Any] | None = None
 
     @property
-    def areas(self) -> Areas:
-        """The areas that are scored."""
-        return self.metric.areas(self.counts)
-
-    def per_class(self, column: str) -> list[float]:
-        """A score of ``CLASS_SCORES`` for each class."""
-        scores: list[float] = CLASS_SCORES[column].per_class(self.areas, self.metric.averaging).tolist()
-        return scores
+    def table(self) -> ClassTable:
+        """The scores of each class, and those of the metrics beside below them."""
+        scores = {name: Number(float(value)) for name, value in self.other.items()}
+        table = self.metric.table_of(self.counts)
+        return replace(table, scores={**table.scores, **scores})
 
 
-def publish(result: Result, trainer: Any, *, per_class: bool, figure: bool) -> None:
+def publish(result: Result, trainer: Any, *, classes: bool, figure: bool) -> None:
     """Give one result to every logger of the trainer; called on rank 0 only."""
     if not trainer.loggers:
         return
@@ -47,19 +47,33 @@ def publish(result: Result, trainer: Any, *, per_class: bool, figure: bool) -> N
     step = trainer.fit_loop.epoch_loop._batches_that_stepped - (result.stage == "train")
     drawing = _figure(result) if figure else None
     for logger in trainer.loggers:
-        if per_class:
-            logger.log_metrics(_named_scores(result, trainer), step=step)
-        if drawing is not None:
-            _show(logger, drawing, result, trainer.current_epoch, step)
-        logger.save()
+        with going_on(logger):
+            if classes:
+                logger.log_metrics(_named_scores(result, trainer), step=step)
+            if drawing is not None:
+                _show(logger, drawing, result, trainer.current_epoch, step)
+            logger.save()
+
+
+@contextmanager
+def going_on(logger: Any) -> Iterator[None]:
+    """Warn of what a logger raises inside, and go on: a score that cannot be shown must not cost a training."""
+    try:
+        yield
+    except Exception as error:  # each client raises its own kinds
+        rank_zero_warn(
+            f"{type(logger).__name__} did not take what SegmentationMonitor has for it, and the run goes on without: "
+            f"{type(error).__name__}: {error}",
+            UserWarning,
+        )
 
 
 def _named_scores(result: Result, trainer: Any) -> dict[str, float]:
-    names = result.metric.classes.scored
+    table = result.table
     scores = {
-        f"{result.stage}/{column}/{name}{result.suffix}": score
+        f"{result.stage}/{name}{result.suffix}": score
         for column in ("IoU", "Dice")
-        for name, score in zip(names, result.per_class(column), strict=True)
+        for name, score in per_class(column, table.names, [each.value for each in table.columns[column].scores]).items()
     }
     return {**scores, "epoch": trainer.current_epoch}
 
@@ -102,33 +116,8 @@ def table(result: Result) -> str | None:
     if importlib.util.find_spec("rich") is None:
         return None
     from rich.console import Console
-    from rich.table import Table
 
-    how = result.metric.averaging
-    columns = {column: result.per_class(column) for column in CLASS_SCORES}
-    pixels = how.scored(result.areas).target.tolist()
-    grid = Table(title=f"{result.stage}{result.suffix}", title_justify="left")
-    grid.add_column("class")
-    for column in (*columns, "target pixels"):
-        grid.add_column(column, justify="right")
-    left_out = MeanIoU.score.left_out(how)
-    for row, name in enumerate(result.metric.classes.scored):
-        cells = [_cell(scores[row]) for scores in columns.values()]
-        shown = f"{name} *" if row in left_out else name
-        grid.add_row(shown, *cells, f"{pixels[row]:,}", end_section=row == len(pixels) - 1)
-    means = [_cell(float(score(result.areas, how))) for score in CLASS_SCORES.values()]
-    total = sum(pixels) if result.metric.classes.groups is None else int(result.counts[:-1].sum())
-    grid.add_row(f"{how.average or 'mean'} / total", *means, f"{total:,}")
-    empty = any(score != score for scores in columns.values() for score in scores)
-    notes = ["-: nothing to divide by, left out of the mean"] * empty + ["*: not in the mean"] * bool(left_out)
-    grid.caption = "\n".join(notes) or None
     text = io.StringIO()
     plain = Console(file=text, width=100, markup=False, emoji=False, highlight=False)  # names may hold [ and :
-    plain.print(grid)
-    for name, value in result.other.items():
-        plain.print(f"{name}  {_cell(float(value))}")
+    plain.print(result.table.to_rich(title=f"{result.stage}{result.suffix}"))
     return text.getvalue()
-
-
-def _cell(score: float) -> str:
-    return "-" if score != score else f"{score:.4f}"

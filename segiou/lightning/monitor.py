@@ -8,10 +8,11 @@ import importlib
 import importlib.util
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any, get_args
+from typing import Any, Literal, cast, get_args
 
 from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
+from typing_extensions import Unpack
 
 from segiou.counting.tensors import unwrapped
 from segiou.labels.class_names import NumClasses
@@ -20,8 +21,10 @@ from segiou.lightning.loggers import Result, publish, table
 from segiou.lightning.repeated_samples import RealSamples
 from segiou.lightning.step_outputs import STEPS, Outputs, Stage, returned
 from segiou.lightning.test_report import TestReport
+from segiou.metrics.arguments import OWN_AVERAGE, ClassMetricArguments
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.scores import Dice, MeanIoU
+from segiou.metrics.signatures import Signed
 from segiou.metrics.state import SummedStates
 
 
@@ -32,15 +35,13 @@ def _callbacks() -> tuple[type, ...]:
     return tuple(module.Callback for module in modules)
 
 
-class _Monitor:
+class _Monitor(Signed):
     """What the monitor does; ``SegmentationMonitor`` adds the installed base classes."""
 
     def __init__(
         self,
         num_classes: NumClasses = None,
         *,
-        ignore_index: int | Sequence[int] | None = None,
-        class_names: Sequence[str] | None = None,
         stages: Stage | Sequence[Stage] = ("train", "val", "test"),
         outputs: Outputs | None = None,
         per_class: bool = True,
@@ -49,7 +50,8 @@ class _Monitor:
         drop_padding: bool = True,
         metrics: Sequence[SummedStates] | Mapping[str, SummedStates] = (),
         report: str | PathLike[str] | None = None,
-        **kwargs: Any,
+        average: Literal["macro", "micro", "weighted"] = cast(Any, OWN_AVERAGE),
+        **kwargs: Unpack[ClassMetricArguments],
     ) -> None:
         chosen = (stages,) if isinstance(stages, str) else tuple(stages)
         if not chosen or any(stage not in get_args(Stage) for stage in chosen):
@@ -62,7 +64,7 @@ class _Monitor:
             raise ValueError(f"report={str(report)!r} is written after test, which stages={chosen} leave out")
         if report is not None and not importlib.util.find_spec("jinja2"):
             raise ModuleNotFoundError('report needs Jinja2: pip install "segiou[report]"')
-        if kwargs.get("average") == "none":
+        if str(average) == "none":
             raise ValueError(
                 'average="none" gives no single value to log: leave it out, the loggers get scores per class'
             )
@@ -72,9 +74,8 @@ class _Monitor:
         self.figure = figure if figure is not None else importlib.util.find_spec("matplotlib") is not None
         self.prog_bar = prog_bar
         self.drop_padding = drop_padding
-        kwargs = {"ignore_index": ignore_index, "class_names": class_names, **kwargs}
-        self._report = None if report is None else TestReport(report, num_classes, **kwargs)
-        counts = ConfusionMatrixMetric(num_classes, **kwargs)
+        self._report = None if report is None else TestReport(report, num_classes, average=average, **kwargs)
+        counts = ConfusionMatrixMetric(num_classes, average=average, **kwargs)
         self._empty = Measures.of(counts, metrics)  # raises on bad arguments now, and is copied for each epoch
         self._counting: dict[str, list[Measures]] = {}
         self._real: dict[str, RealSamples] = {}
@@ -225,7 +226,7 @@ class _Monitor:
             for name in (MeanIoU.score.key, Dice.score.key, *result.other):
                 self._warn_of_twin(f"{stage}/{name}{result.suffix}", trainer.callback_metrics)
             if trainer.is_global_zero:
-                publish(result, trainer, per_class=self.per_class, figure=self.figure and stage != "train")
+                publish(result, trainer, classes=self.per_class, figure=self.figure and stage != "train")
 
     def _warn_of_twin(self, key: str, metrics: Mapping[str, Tensor]) -> None:
         """Say so if the module logs a key of ours: Lightning would average or replace without a word."""
@@ -265,11 +266,9 @@ class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the
     Args:
         num_classes: the number of classes, or a label set such as "cityscapes"; left out for binary and
             multilabel tasks.
-        ignore_index: target values that are not counted.
-        class_names: names for the loggers, the figure and the table.
         stages: which of "train", "val" and "test" to measure.
         outputs: a function ``(outputs, batch) -> (preds, target)`` for steps that return something else.
-        per_class: log ``<stage>/IoU/<name>`` and ``<stage>/Dice/<name>`` through ``logger.log_metrics``.
+        per_class: log ``<stage>/IoU_per_class/<name>`` and ``<stage>/Dice_per_class/<name>`` for the loggers.
         figure: draw the confusion matrix for the loggers; by default if matplotlib is installed.
         prog_bar: show mIoU in the progress bar.
         metrics: more of segiou's metrics, logged by the same rules as ``<stage>/<name>``: a list, or a dict that
@@ -278,7 +277,7 @@ class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the
         report: the path of an HTML page that is written after test; of several loaders each has its own. With
             ``ids`` beside preds and target images are shown by them. Test then waits for the device at each batch.
         drop_padding: leave out the samples that a DistributedSampler repeats to give every rank as many.
-        kwargs: the other arguments of ``ConfusionMatrixMetric``: ``task``, ``absent``, ``exclude``, ...
+        average: of the classes, "macro", "micro" or "weighted"; the loggers get the score of each class as well.
 
     Raises:
         ValueError: unknown stages, and what ``ConfusionMatrixMetric`` raises; while running, a step that

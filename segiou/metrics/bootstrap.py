@@ -5,44 +5,36 @@ state is R sums: it grows with neither images nor pixels, and is reduced with on
 percentile interval: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13.
 """
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import torch
 from torch import Tensor
 from torch.distributed import get_rank, is_available, is_initialized
 from torchmetrics import Metric
 from torchmetrics.utilities import rank_zero_warn
+from typing_extensions import Unpack
 
+from segiou.argument_checks import integer, number_in
 from segiou.counting.compiling import uncompiled
-from segiou.counting.rules import integer, number_in
+from segiou.metrics.arguments import BootstrapArguments, TorchmetricsArguments
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
-from segiou.metrics.per_image import Ids, OfImages, areas_from, checked_ids
+from segiou.metrics.intervals import Comparison, Interval, differences, interval_rows, of_each_name
+from segiou.metrics.per_image import Ids, PerImageMetric, areas_from, checked_ids
 from segiou.metrics.poisson_weights import key_of, poisson_weights
+from segiou.metrics.signed_metric import Value
+from segiou.metrics.syncing import synced_as_computed
+from segiou.scoring.class_table import ClassTable
 
 
-class Interval(NamedTuple):
-    """A score, and the bounds of its confidence interval: float32, scalars or ``(C,)``."""
+class Bootstrapped(PerImageMetric[Value]):
+    """The areas of the data set and of R replicates of it, for one model or for several on the same images.
 
-    value: Tensor
-    low: Tensor
-    high: Tensor
-
-
-class Comparison(NamedTuple):
-    """Two models on the same images.
-
-    ``a``, ``b``: the score of each. ``difference``: b - a. ``p_value``: two-sided, of no difference;
-    of n images at least 2^(1 - n), below which no test of signs could go.
+    Args:
+        metric: any metric that follows from areas, such as ``MeanIoU(21)`` or ``SegmentationMetrics(21)``.
+        level: the probability with which intervals hold the score of the population.
+        replicates: R, how many data sets are drawn; at least 100.
+        seed: of the draws.
     """
-
-    a: Interval
-    b: Interval
-    difference: Interval
-    p_value: Tensor
-
-
-class Bootstrapped(OfImages):
-    """The areas of the data set and of R replicates of it, for one model or for several on the same images."""
 
     models = 1
     images: Tensor
@@ -54,7 +46,7 @@ class Bootstrapped(OfImages):
         level: float = 0.95,
         replicates: int = 1000,
         seed: int = 0,
-        **kwargs: Any,
+        **kwargs: Unpack[TorchmetricsArguments],
     ) -> None:
         super().__init__(metric, **kwargs)
         self.level = number_in("level", level, "a probability between 0.5 and 0.999", 0.5, 0.999)
@@ -66,10 +58,6 @@ class Bootstrapped(OfImages):
         shape = (self.models, 1 + self.replicates, *self.area_shape)
         self.add_state(self._sums_name, torch.zeros(shape, dtype=torch.int64), "sum")
         self.add_state("images", torch.zeros(2, dtype=torch.int64), "sum")  # all, and those without an id
-
-    def extra_repr(self) -> str:
-        """The metric, and the arguments."""
-        return f"{super().extra_repr()}, level={self.level}, replicates={self.replicates}, seed={self.seed}"
 
     def summed(self, preds: list[Any], target: Any, ids: Ids | None) -> dict[str, Tensor]:
         """What a batch adds to the states, for the predictions of each model."""
@@ -125,22 +113,8 @@ class Bootstrapped(OfImages):
         from segiou.plots import intervals
 
         of = "" if isinstance(found, dict) else f"{label}, "
-        rows = self._rows_of("", found)
+        rows = interval_rows("", found, self.metric.classes.scored)
         return intervals({name or label: row for name, row in rows.items()}, f"{of}{100 * self.level:g} % interval", ax)
-
-    def _rows_of(self, name: str, found: Any) -> dict[str, list[float]]:
-        """Value, low and high of each interval, by name."""
-        if isinstance(found, Interval):
-            parts = [part.reshape(-1).tolist() for part in found]
-            inside = [""] if found.value.ndim == 0 else self.metric.classes.scored
-            return {"/".join(filter(None, (name, one))): row for one, *row in zip(inside, *parts, strict=True)}
-        if not isinstance(found, dict | list):
-            raise TypeError(f"val must be what compute gives, or a list of that, got a {type(found).__name__}")
-        steps = found.items() if isinstance(found, dict) else enumerate(found)
-        rows: dict[str, list[float]] = {}
-        for step, part in steps:
-            rows |= self._rows_of(f"{name}/{step}" if name else str(step), part)
-        return rows
 
     def spread(self) -> bool:
         """Whether replicates differ as data sets do; else a warning. Raises for bad labels.
@@ -159,15 +133,8 @@ class Bootstrapped(OfImages):
         return False
 
 
-class ConfidenceInterval(Bootstrapped):
+class ConfidenceInterval(Bootstrapped[Value]):
     """A score of the data set with its confidence interval over images.
-
-    Args:
-        metric: any metric that follows from areas, such as ``MeanIoU(21)`` or ``SegmentationMetrics(21)``.
-        level: the probability with which intervals hold the score of the population.
-        replicates: R, how many data sets are drawn; at least 100.
-        seed: of the draws.
-        kwargs: torchmetrics' own, such as ``process_group``.
 
     ``compute()`` gives an ``Interval``: the value, low and high; a dict of them where the metric gives a dict. With
     ids in ``update`` it does not depend on the batch size, the order or the number of processes; without, an
@@ -191,6 +158,24 @@ class ConfidenceInterval(Bootstrapped):
     [0.66, 0.64, 0.68]
     """
 
+    if TYPE_CHECKING:  # an editor then completes the names of the value
+
+        @overload
+        def __init__(
+            self: "ConfidenceInterval[Interval]",
+            metric: ConfusionMatrixMetric[Tensor],
+            **kwargs: Unpack[BootstrapArguments],
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: "ConfidenceInterval[dict[str, Interval]]",
+            metric: ConfusionMatrixMetric[dict[str, Tensor]],
+            **kwargs: Unpack[BootstrapArguments],
+        ) -> None: ...
+
+        def __init__(self, metric: Any, **kwargs: Any) -> None: ...
+
     def update(self, preds: Any, target: Any, ids: Ids | None = None) -> None:
         """Count one batch of N images.
 
@@ -210,27 +195,30 @@ class ConfidenceInterval(Bootstrapped):
         return self.summed([preds], target, ids)
 
     @uncompiled
-    def compute(self) -> Any:
-        """The value with its interval, over all images and processes."""
-        spread, values = self.spread(), self.values(0)
-        if isinstance(values, dict):
-            return {name: self.interval(value, spread) for name, value in values.items()}
-        return self.interval(values, spread)
+    def compute(self) -> Value:
+        """The value with its interval, over all images and processes; a dict where the metric gives one."""
+        spread = self.spread()
+        return cast(Value, of_each_name(lambda values: self.interval(values, spread), self.values(0)))
+
+    @uncompiled
+    def table(self, *, percent: bool = False, digits: int | None = None) -> ClassTable:
+        """The scores of each class and their averages, all with their intervals; see ``MeanIoU.table``."""
+        with synced_as_computed(self):
+            spread, sums = self.spread(), getattr(self, self._sums_name)[0]
+        shown = {"level": self.level, "percent": percent, "digits": digits}
+        return self.metric.table_of_areas(
+            areas_from(sums, 1), bounds=lambda values: self.interval(values, spread), **shown
+        )
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the value and its interval, or those of each class; returns what ``MeanIoU.plot`` does."""
         return self.drawn(self.compute() if val is None else val, self.key, ax)
 
 
-class PairedComparison(Bootstrapped):
+class PairedComparison(Bootstrapped[Value]):
     """Two models on the same images: the difference of their scores, with its interval.
 
     Every replicate takes the same images for both, so what is hard for both does not widen the interval.
-
-    Args:
-        metric: any metric of one score that follows from areas.
-        level, replicates, seed: as in ``ConfidenceInterval``.
-        kwargs: torchmetrics' own.
 
     ``compute()`` gives a ``Comparison``: ``a``, ``b``, ``difference`` (b - a) and its ``p_value``.
 
@@ -247,6 +235,24 @@ class PairedComparison(Bootstrapped):
     """
 
     models = 2
+
+    if TYPE_CHECKING:  # an editor then completes the names of the value
+
+        @overload
+        def __init__(
+            self: "PairedComparison[Comparison]",
+            metric: ConfusionMatrixMetric[Tensor],
+            **kwargs: Unpack[BootstrapArguments],
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: "PairedComparison[dict[str, Comparison]]",
+            metric: ConfusionMatrixMetric[dict[str, Tensor]],
+            **kwargs: Unpack[BootstrapArguments],
+        ) -> None: ...
+
+        def __init__(self, metric: Any, **kwargs: Any) -> None: ...
 
     def update(self, preds_a: Any, preds_b: Any, target: Any, ids: Ids | None = None) -> None:
         """Count one batch of N images, predicted by both models.
@@ -268,16 +274,14 @@ class PairedComparison(Bootstrapped):
         return self.summed([preds_a, preds_b], target, ids)
 
     @uncompiled
-    def compute(self) -> Any:
+    def compute(self) -> Value:
         """Both scores and their difference, over all images and processes; a dict where the metric gives one."""
-        spread, a, b = self.spread(), self.values(0), self.values(1)
-        if isinstance(a, dict):
-            return {name: self._compared(a[name], b[name], spread) for name in a}
-        return self._compared(a, b, spread)
+        spread = self.spread()
+        return cast(Value, of_each_name(lambda a, b: self._compared(a, b, spread), self.values(0), self.values(1)))
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the difference with its interval, or those of each class; returns what ``MeanIoU.plot`` does."""
-        return self.drawn(_differences(self.compute() if val is None else val), f"{self.key}, b - a", ax)
+        return self.drawn(differences(self.compute() if val is None else val), f"{self.key}, b - a", ax)
 
     def _compared(self, a: Tensor, b: Tensor, spread: bool) -> Comparison:
         difference = b - a
@@ -289,12 +293,3 @@ class PairedComparison(Bootstrapped):
         p_value = p_value.masked_fill(difference[0].isnan() | (not spread), torch.nan)
         of_a, of_b, between = (self.interval(values, spread) for values in (a, b, difference))
         return Comparison(of_a, of_b, between, p_value)
-
-
-def _differences(found: Any) -> Any:
-    """The differences of a comparison, or of a dict or list of them."""
-    if isinstance(found, Comparison):
-        return found.difference
-    if isinstance(found, dict):
-        return {name: _differences(part) for name, part in found.items()}
-    return [_differences(part) for part in found] if isinstance(found, list) else found

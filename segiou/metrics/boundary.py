@@ -2,20 +2,23 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
+from segiou.argument_checks import flag, integers, number_in
 from segiou.counting import Counted, Rules
 from segiou.counting.bands import Marking
 from segiou.counting.compiling import uncompiled
 from segiou.counting.inputs import Batch, batches
 from segiou.counting.kernels import mark, run
-from segiou.counting.rules import flag, integers, number_in
 from segiou.counting.upsample import image_by_image
 from segiou.labels.class_names import Classes, NumClasses
+from segiou.metrics.arguments import ScoreMetricArguments
 from segiou.metrics.confusion_matrix import ScoreMetric
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Score
@@ -67,10 +70,20 @@ class BandMetric(ScoreMetric):
     __jit_ignored_attributes__ = [*ScoreMetric.__jit_ignored_attributes__, "band"]  # noqa: RUF012
 
     def __init__(
-        self, num_classes: NumClasses, *, ratio: float, pixels: int | None, border: bool, **kwargs: Any
+        self,
+        num_classes: NumClasses,
+        *,
+        ratio: float,
+        pixels: int | None,
+        border: bool,
+        **kwargs: Unpack[ScoreMetricArguments],
     ) -> None:
         self.band = Band.of(ratio, pixels, border)  # the states are named by it
         super().__init__(num_classes, **kwargs)
+
+    def class_scores(self) -> tuple[Mapping[str, Score], Sequence[Score]]:
+        """The metric's own score alone, as the pixels near boundaries are no whole classes."""
+        return {self.key: self.score}, ()
 
     @abstractmethod
     def count_images(self, batch: Batch, distance: int) -> Tensor:
@@ -104,10 +117,20 @@ class BandMetric(ScoreMetric):
                 f"got target of shape {tuple(target.shape)}"
             )
 
-    def extra_repr(self) -> str:
-        """The arguments, as torch shows those of a module."""
+    def argument(self, name: str) -> Any:
+        """The value of an argument that the metric was made with."""
+        return getattr(self.band, name) if hasattr(self.band, name) else super().argument(name)
+
+    def given_arguments(self) -> dict[str, Any]:
+        """The arguments that are not the default; and the distance and the border, whose defaults differ."""
+        distance = "ratio" if self.band.pixels is None else "pixels"
+        given = {name: value for name, value in super().given_arguments().items() if not hasattr(self.band, name)}
+        return {**given, distance: getattr(self.band, distance), "border": self.band.border}
+
+    def state_text_of_its_own(self) -> list[str]:
+        """See ``ConfusionMatrixMetric.state_text``."""
         pixels = f"ratio={self.band.ratio}" if self.band.pixels is None else f"pixels={self.band.pixels}"
-        return f"{super().extra_repr()}, {pixels}, border={self.band.border}"
+        return [pixels, f"border={self.band.border}"]
 
 
 class BoundaryIoU(BandMetric):
@@ -119,13 +142,13 @@ class BoundaryIoU(BandMetric):
     the target, so that a class ends at it, and what is predicted there is not counted. The contours of the
     prediction do not depend on the target. Groups are merged first: what parts two classes of a group is no contour.
 
+    Images may have any number of spatial axes from 1 on.
+
     Args:
-        num_classes: the number of classes.
         ratio: the distance as a share of each image's diagonal, rounded to pixels and at least 1. 0.02 is the
             paper's, 0.005 is usual for Cityscapes.
         pixels: the distance in pixels, in place of ``ratio``.
         border: whether the border of the image is a contour, as in the reference code.
-        kwargs: see ``segiou.metrics.ConfusionMatrixMetric``. Images may have any number of spatial axes from 1 on.
 
     Raises:
         ValueError: a distance out of range, groups that share a class, and what that raises.
@@ -155,7 +178,7 @@ class BoundaryIoU(BandMetric):
         ratio: float = 0.02,
         pixels: int | None = None,
         border: bool = True,
-        **kwargs: Any,
+        **kwargs: Unpack[ScoreMetricArguments],
     ) -> None:
         super().__init__(num_classes, ratio=ratio, pixels=pixels, border=border, **kwargs)
 
@@ -200,12 +223,12 @@ class TrimapIoU(BandMetric):
     An ignored pixel is another label than any class: the pixels around it are near a change. With ``groups`` the
     changes are still those between classes.
 
+    Images may have any number of spatial axes from 1 on.
+
     Args:
-        num_classes: the number of classes.
         ratio: the distance as a share of each image's diagonal, rounded to pixels and at least 1.
         pixels: the distance in pixels, in place of ``ratio``.
         border: whether the border of the image is a change of label.
-        kwargs: see ``segiou.metrics.ConfusionMatrixMetric``. Images may have any number of spatial axes from 1 on.
 
     Raises:
         ValueError: a distance out of range, and what that raises.
@@ -230,7 +253,7 @@ class TrimapIoU(BandMetric):
         ratio: float = 0.02,
         pixels: int | None = None,
         border: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[ScoreMetricArguments],
     ) -> None:
         super().__init__(num_classes, ratio=ratio, pixels=pixels, border=border, **kwargs)
 

@@ -1,20 +1,34 @@
 """The metric base: pixels are counted into one matrix, and a subclass reads its value off the counts."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segiou.counting import Counted, IgnoreIndex, Rules, Task, Upsample, count
 from segiou.counting.compiling import uncompiled
-from segiou.labels.class_names import Classes, Groups, NumClasses, encoder_of, of_label_set
+from segiou.labels.class_names import Classes, Groups, NumClasses, encoder_of, of_label_set, preset_of
+from segiou.metrics.arguments import (
+    OWN_AVERAGE,
+    Absent,
+    ClassNames,
+    Exclude,
+    OwnAverage,
+    TorchmetricsArguments,
+)
+from segiou.metrics.as_text import arguments_of_classes, state_text
+from segiou.metrics.drawing import one_score, results_over_time
 from segiou.metrics.pixels import PixelMetric
+from segiou.metrics.signed_metric import Value
 from segiou.scoring.averaging import AbsentIf, Average, Averaging, Score
+from segiou.scoring.class_scores import CLASS_SCORES
+from segiou.scoring.class_table import ClassTable
 from segiou.scoring.formulas import Areas, areas_of, areas_of_groups
 
 
-class ConfusionMatrixMetric(PixelMetric):
+class ConfusionMatrixMetric(PixelMetric[Value]):
     """Counts pixels into one integer matrix; a subclass turns the counts into a value.
 
     A subclass overrides ``value_of_areas``, or ``value_of`` where it needs the matrix; and ``counted``, where
@@ -23,31 +37,6 @@ class ConfusionMatrixMetric(PixelMetric):
     Args:
         num_classes: C, the number of classes; or a ``LabelSet`` or the name of one, such as "cityscapes", which
             gives names and ignored values where they are left out. Left out for binary and multilabel tasks.
-        task: "multiclass", "binary" (the positive class is scored) or "multilabel" (L binary problems).
-        num_labels: L, for multilabel.
-        average: "macro", "micro", "weighted" or "none"; the metric's own where None.
-        ignore_index: target values whose pixels are not counted; an int or several, negative ones too.
-            A class that is ignored is left out of averages as well.
-        absent: the score of a class that is absent, and of any score that is 0/0: "skip" (nan, left out of
-            means) or a number between 0 and 1.
-        absent_if: whether a class is absent if it is in neither target nor prediction ("union") or
-            if it is not in the target ("target").
-        exclude: ids or names of classes (of groups, where there are) that are left out of averages, their
-            pixels still counted. For binary the default leaves out class 0, the background, wherever the
-            metric is a score of one class.
-        groups: score groups of classes in their place: class ids, or names, by the group's name. A class
-            may be in several groups, or in none: its pixels then still count as false alarms of the groups.
-            True takes those of the label set.
-        threshold: binary and multilabel scores are positive where the probability is above it.
-        from_logits: binary and multilabel scores are logits.
-        upsample: how score maps of another size than the target are brought to it, "bilinear" or
-            "nearest", image by image and equal to ``torch.nn.functional.interpolate`` in float32; two
-            spatial axes.
-        align_corners: as in ``torch.nn.functional.interpolate``, for "bilinear".
-        validate_args: whether labels outside the classes, and binary scores that are no probabilities,
-            raise an error. If False, such target pixels are ignored and such predictions are void.
-        class_names: names of the classes (of the labels, for multilabel), shown in plots and keys.
-        kwargs: torchmetrics' own, such as ``process_group`` or ``sync_on_compute``.
 
     Raises:
         ValueError: an argument outside its choices or range, or one that has no meaning for the task.
@@ -65,7 +54,6 @@ class ConfusionMatrixMetric(PixelMetric):
         "score",
     ]
 
-    not_applicable: ClassVar[tuple[str, ...]] = ()  # arguments that have no meaning for a subclass
     of_matrix: ClassVar[bool] = False  # whether the value is of the matrix as a whole
 
     @uncompiled
@@ -75,23 +63,26 @@ class ConfusionMatrixMetric(PixelMetric):
         *,
         task: Task = "multiclass",
         num_labels: int | None = None,
-        average: Average | None = None,
+        average: Average = OWN_AVERAGE,
         ignore_index: IgnoreIndex = None,
-        absent: float | Literal["skip"] = "skip",
+        absent: Absent = "skip",
         absent_if: AbsentIf = "union",
-        exclude: int | str | Iterable[int | str] | None = None,
+        exclude: Exclude = None,
         groups: Groups | bool | None = None,
         threshold: float = 0.5,
         from_logits: bool = False,
         upsample: Upsample | None = None,
         align_corners: bool = False,
         validate_args: bool = True,
-        class_names: Sequence[str] | None = None,
-        **kwargs: Any,
+        class_names: ClassNames = None,
+        **kwargs: Unpack[TorchmetricsArguments],
     ) -> None:
-        for name, value in {"average": average, "exclude": exclude}.items():
-            if value is not None and name in self.not_applicable:
-                raise ValueError(f"{name} does not apply to {type(self).__name__}: leave it out, got {name}={value!r}")
+        if average is None and task != "binary":  # torchmetrics' word for a score of each class
+            raise ValueError(
+                'average must be "macro", "micro", "weighted" or "none", got None: pass average="none" for a score of '
+                "each class, or leave average out for their mean"
+            )
+        preset = preset_of(num_classes)
         label_set = encoder_of(num_classes)
         num_classes, ignore_index, class_names, groups = of_label_set(num_classes, ignore_index, class_names, groups)
         rules = Rules.of(
@@ -109,11 +100,17 @@ class ConfusionMatrixMetric(PixelMetric):
         classes = Classes.of(class_names, groups, rules)
         if self.of_matrix:
             classes.require_partition(type(self).__name__)
-        averaging = Averaging(average, absent, absent_if, classes.excluded(exclude), task)
+        chosen = None if isinstance(average, OwnAverage) else average
+        averaging = Averaging(chosen, absent, absent_if, classes.excluded(exclude), task)
         identity, shape = self.counts_state(rules, classes)
         super().__init__(rules, identity, shape, **kwargs)
         self.classes = classes
         self.averaging = averaging
+        self.preset = preset
+        # what was excluded, without the ignored classes that averages leave out as well
+        self.exclude = (
+            None if exclude is None else tuple(set(averaging.exclude or ()) - set(classes.excluded(None) or ()))
+        )
 
     def counts_state(self, rules: Rules, classes: Classes) -> tuple[str, tuple[int, ...]]:
         """Name and shape of the state that holds the counts: one name for equal configurations, and for no others."""
@@ -127,13 +124,52 @@ class ConfusionMatrixMetric(PixelMetric):
         """The areas that are scored, ``(..., C)``, or ``(..., G)`` of groups, for multilabel ``(..., L, 2)``."""
         return areas_of(counts) if self.classes.groups is None else areas_of_groups(counts, self.classes.members)
 
-    def value_of_areas(self, areas: Areas) -> Any:
+    def value_of_areas(self, areas: Areas) -> Value:
         """The metric's value for areas as ``areas`` gives them."""
         raise NotImplementedError
 
-    def value_of(self, counts: Tensor) -> Any:
+    def value_of(self, counts: Tensor) -> Value:
         """The metric's value for counts of shape ``(C + 1, C + 1)``, for multilabel ``(L, 3, 3)``."""
         return self.value_of_areas(self.areas(counts))
+
+    def table(self, *, percent: bool = False, digits: int | None = None) -> ClassTable:
+        """The scores of each class and their averages, over all batches since the last reset and over all processes.
+
+        Every process must call it, as it must call ``compute``.
+
+        Args:
+            percent: whether the table multiplies scores by 100.
+            digits: digits after the point where the table is shown as text; None is 4, of percentages 2.
+
+        Raises:
+            ValueError: bad labels or scores that were counted on an accelerator, digits out of range.
+        """
+        counts, errors = self.synced()
+        self.check(errors)
+        return self.table_of(counts, percent=percent, digits=digits)
+
+    def table_of(self, counts: Tensor, **shown: Any) -> ClassTable:
+        """The table of classes for counts as ``confmat`` has them; ``shown`` are further fields of ``ClassTable``."""
+        table = self.table_of_areas(self.areas(counts), **shown)
+        return table if table.totals else replace(table, totals={"target": self._pixels_of_groups(counts)})
+
+    def table_of_areas(self, areas: Areas, **shown: Any) -> ClassTable:
+        """As ``table_of``, for areas as ``areas`` gives them. It has no total where groups share a class."""
+        columns, scores = self.class_scores()
+        groups = self.classes.groups
+        shown = {"kind": self.scored_kind, **shown}
+        if groups is not None and len(set().union(*groups.values())) < sum(map(len, groups.values())):
+            shown = {"totals": {}, **shown}
+        return ClassTable.of(self.classes.scored, areas, self.averaging, columns, scores, **shown)
+
+    def class_scores(self) -> tuple[Mapping[str, Score], Sequence[Score]]:
+        """What ``table`` shows: the columns by name, and scores of the whole data set that are no average of one."""
+        return CLASS_SCORES, ()
+
+    def _pixels_of_groups(self, counts: Tensor) -> int:
+        """The target pixels of all groups; those of a class that is in several groups count once."""
+        inside = sorted({c for ids in self.classes.members for c in ids})
+        return int(areas_of(counts).target[inside].sum())
 
     @property
     def has_areas(self) -> bool:
@@ -141,25 +177,37 @@ class ConfusionMatrixMetric(PixelMetric):
         return type(self).value_of_areas is not ConfusionMatrixMetric.value_of_areas
 
     @property
+    def scored_kind(self) -> str:
+        """What has a score each: a "class", a "group" or a "label"."""
+        return "group" if self.classes.groups else "class" if self.rules.num_labels is None else "label"
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes, of the labels for multilabel: those given, or the ids."""
         return self.classes.names
 
-    def extra_repr(self) -> str:
-        """The arguments that are not the default, as torch shows those of a module."""
-        rules = Rules(self.rules.task, self.rules.num_classes, self.rules.num_labels)
-        shown: dict[str, Any] = (
-            {"num_classes": rules.num_classes} if rules.task == "multiclass" else {"task": rules.task}
-        )
-        for default, own in ((rules, self.rules), (Averaging(task=rules.task), self.averaging)):
-            shown |= {
-                f.name: getattr(own, f.name)
-                for f in fields(own)
-                if f.repr and getattr(own, f.name) != getattr(default, f.name)
-            }
-        shown |= {"num_labels": rules.num_labels} if rules.num_labels else {}
-        shown |= {"groups": self.classes.groups} if self.classes.groups else {}
-        return ", ".join(f"{name}={value!r}" for name, value in shown.items())
+    def argument(self, name: str) -> Any:
+        """The value of an argument that the metric was made with; None where it is what a label set gives."""
+        if name in ("num_classes", "ignore_index", "class_names", "groups"):
+            return arguments_of_classes(self.preset, self.rules, self.classes)[name]
+        if name == "average":
+            return self.averaging.average
+        holder = next((part for part in (self, self.rules, self.averaging) if hasattr(part, name)), self)
+        return getattr(holder, name)
+
+    def is_default(self, name: str, value: Any, default: Any) -> bool:
+        """Whether ``repr`` may leave out an argument: an average where it is the metric's own, and was not named."""
+        return value is None if name == "average" else super().is_default(name, value, default)
+
+    @property
+    def state_text(self) -> str:
+        """A text that is equal where the metrics are. It names states in checkpoints, and so may not change."""
+        shared = state_text(self.rules, self.averaging, self.classes)
+        return ", ".join([*shared, *self.state_text_of_its_own()])
+
+    def state_text_of_its_own(self) -> list[str]:
+        """What ``state_text`` ends in: the arguments of a subclass that its scores depend on."""
+        return []
 
     @property
     def confmat(self) -> Tensor:
@@ -188,7 +236,7 @@ class ConfusionMatrixMetric(PixelMetric):
         super().update(preds, target)
 
 
-class ScoreMetric(ConfusionMatrixMetric):
+class ScoreMetric(ConfusionMatrixMetric[Tensor]):
     """A metric whose value is one ``Score``; see ``segiou.metrics.ConfusionMatrixMetric`` for the arguments."""
 
     score: Score
@@ -202,8 +250,16 @@ class ScoreMetric(ConfusionMatrixMetric):
         """The score: a float32 scalar, or one for each class with ``average="none"``."""
         return self.score(areas, self.averaging)
 
+    def class_scores(self) -> tuple[Mapping[str, Score], Sequence[Score]]:
+        """IoU, Dice, precision and recall, and the metric's own score where it is none of them."""
+        alike = [score for score in CLASS_SCORES.values() if score.formula is self.score.formula]
+        if not alike and not self.score.of_matrix:
+            return {**CLASS_SCORES, self.key: self.score}, ()
+        shown = bool(alike) and replace(self.score, key=alike[0].key) == alike[0]
+        return CLASS_SCORES, () if shown else (self.score,)
+
     def plot(self, val: Tensor | Sequence[Tensor] | None = None, ax: Any = None) -> Any:
-        """Plot the scores of the classes as bars, or one score or several over time as points.
+        """Plot the scores of the classes as bars, one score as a bar, or a list of results as lines over time.
 
         Args:
             val: a result of ``compute`` or ``forward``, or several; the metric's own state if None.
@@ -215,16 +271,20 @@ class ScoreMetric(ConfusionMatrixMetric):
         Raises:
             ModuleNotFoundError: matplotlib is not installed.
         """
+        if isinstance(val, Sequence):
+            return results_over_time(val, self.score.key, self.classes.scored, ax)
         if isinstance(val, Tensor) and val.ndim == 1:
             return self._bars(val, None, ax)
         if val is not None or self.score.of_matrix:
-            return self._plot(val, ax)
+            return one_score(self.compute() if val is None else val, self.score.key, ax)
         counts, errors = self.synced()
-        value = self.checked_value(counts, errors)
+        self.check(errors)
+        value = self.value_of(counts)
         scores = self.score.per_class(self.areas(counts), self.averaging)
         return self._bars(scores, None if value.ndim else float(value), ax)
 
-    def _bars(self, scores: Tensor, mean: float | None, ax: Any) -> Any:
+    def _bars(self, scores: Tensor, mean: float | None, ax: Any, nothing: str = "absent") -> Any:
         from segiou.plots import bars
 
-        return bars(scores, self.classes.scored, self.score.key, mean, ax, self.score.left_out(self.averaging))
+        left_out = self.score.left_out(self.averaging)
+        return bars(scores, self.classes.scored, self.score.key, mean, ax, left_out, nothing)

@@ -4,43 +4,39 @@ Source: Wang et al. 2023, "Revisiting Evaluation Metrics for Semantic Segmentati
 of Fine-grained Intersection over Union" (arXiv 2310.19252), sections 3.2 and 3.3.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
-from torchmetrics.utilities import rank_zero_warn
+from typing_extensions import Unpack
 
+from segiou.argument_checks import flag, number_in
 from segiou.counting.compiling import uncompiled
-from segiou.counting.rules import flag, number_in
 from segiou.labels.class_names import NumClasses
+from segiou.metrics.arguments import ImagewiseArguments, TorchmetricsArguments, parted
 from segiou.metrics.confusion_matrix import ScoreMetric
-from segiou.metrics.per_image import Ids, OfImages, areas_from, decoded, encoded, own_arguments
+from segiou.metrics.drawing import one_score, results_over_time
+from segiou.metrics.image_means import ImageScores, means_of, sums_of, worst_of
+from segiou.metrics.per_image import (
+    Ids,
+    PerImageMetric,
+    areas_from,
+    decoded,
+    encoded,
+    first_of_each_id,
+)
 from segiou.metrics.scores import Dice, MeanIoU
+from segiou.metrics.syncing import synced_as_computed
 from segiou.scoring.averaging import AbsentIf
+from segiou.scoring.class_scores import Column, Number
+from segiou.scoring.class_table import ClassTable
 
 Over = Literal["images", "classes"]
-UNIT = 2.0**36  # scores are summed as integers of this fraction: in any order, and on any number of processes
 
 
-class ImageScores(NamedTuple):
-    """Scores of single images, in the order in which they came.
-
-    ``ids``: as they were given, None where not. ``values``: float32 ``(n,)``, the score of each image.
-    ``per_class``: float32 ``(n, C)``, nan where a class is absent from an image.
-    """
-
-    ids: list[int | str | None]
-    values: Tensor
-    per_class: Tensor
-
-    def worst(self, k: int) -> list[tuple[int | str | None, float]]:
-        """The ids and scores of the ``k`` images that scored lowest, the worst first."""
-        order = sorted((value, place) for place, value in enumerate(self.values.tolist()) if value == value)
-        return [(self.ids[place], value) for value, place in order[:k]]
-
-
-class Imagewise(OfImages):
+class Imagewise(PerImageMetric[Tensor]):
     """A score of each image, averaged over images, or for each class over the images that have it.
 
     Args:
@@ -52,7 +48,6 @@ class Imagewise(OfImages):
             the first ``max(1, int(q * n / 100))`` of n.
         keep_images: keep the areas of every image. Then ``update`` takes ids, an image whose id was seen
             before is not counted again, and ``images()`` gives the scores of all. ``worst`` needs it, and sets it.
-        kwargs: torchmetrics' own.
 
     Without ``keep_images`` the state is a sum, and its sync one all-reduce; with it rows are gathered.
 
@@ -79,7 +74,7 @@ class Imagewise(OfImages):
         over: Over = "images",
         worst: float | None = None,
         keep_images: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[TorchmetricsArguments],
     ) -> None:
         if not isinstance(metric, ScoreMetric):
             raise TypeError(f"{type(self).__name__} takes a metric of one score, such as MeanIoU(21), got {metric!r}")
@@ -107,10 +102,6 @@ class Imagewise(OfImages):
         """Whether ``update`` takes ids."""
         return self.keep_images
 
-    def extra_repr(self) -> str:
-        """The metric, and the arguments."""
-        return f"{super().extra_repr()}, over={self.over!r}, worst={self.worst}, keep_images={self.keep_images}"
-
     @property
     def key(self) -> str:
         """The name in logs, such as "mIoU_I", "mIoU_C" or "mIoU_C5" for the worst 5 percent."""
@@ -137,33 +128,69 @@ class Imagewise(OfImages):
             raise ValueError(f"ids are for {type(self).__name__}(..., keep_images=True), which keeps every image")
         areas, errors = self.areas_of_images(preds, target)
         if not self.keep_images:
-            return {self._sums_name: _sums(self._scores(areas)), "errors": errors}
+            return {self._sums_name: sums_of(self._scores(areas, self._single)), "errors": errors}
         lines = torch.tensor(bytearray(encoded(ids, len(areas))), dtype=torch.uint8, device=areas.device)
         return {self._areas_name: [areas], "ids": [lines], "errors": errors}
 
-    def _scores(self, areas: Tensor) -> Tensor:
-        """What is averaged over images, float64 ``(N, 1)``, or ``(N, C)`` of classes."""
+    def _scores(self, areas: Tensor, single: bool) -> Tensor:
+        """What is averaged over images, float64: of each image ``(N, 1)``, or of its classes ``(N, C)``."""
         how, score = self.metric.averaging, self.score
         each = areas_from(areas, 1)
-        if self._single:
-            return score.unrounded(each, how)[:, None]
-        return score.each(each, how)
+        return score.unrounded(each, how)[:, None] if single else score.each(each, how)
+
+    def _means(self, single: bool) -> tuple[Tensor, Tensor]:
+        """Means over images, float64 ``(1,)`` or ``(C,)``, and how many images have a score."""
+        if not self.keep_images:
+            sums = getattr(self, self._sums_name)
+            return means_of(sums), sums[1]
+        scores = self._scores(self._seen()[1], single)
+        sums = sums_of(scores)
+        return (means_of(sums) if self.worst is None else worst_of(scores, self.worst)), sums[1]
+
+    def _over_classes(self, means: Tensor) -> Tensor:
+        """The mean over the classes that are averaged, float32."""
+        left_out = self.score.left_out(self.metric.averaging)
+        return means[[c for c in range(len(means)) if c not in left_out]].nanmean().float()
 
     @uncompiled
     def compute(self) -> Tensor:
         """The average over all images and processes: float32, a scalar or ``(C,)``; nan where there is none."""
         self.metric.check(self.errors)
-        if not self.keep_images:
-            means = _means(getattr(self, self._sums_name))
-        else:
-            scores = self._scores(self._seen()[1])
-            means = _means(_sums(scores)) if self.worst is None else _worst(scores, self.worst)
+        means, _ = self._means(self._single)
         if self._single:
             return means[0].float()
-        if self.metric.averaging.average == "none":
-            return means.float()
-        left_out = self.score.left_out(self.metric.averaging)
-        return means[[c for c in range(len(means)) if c not in left_out]].nanmean().float()
+        return means.float() if self.metric.averaging.average == "none" else self._over_classes(means)
+
+    @uncompiled
+    def table(self, *, percent: bool = False, digits: int | None = None) -> ClassTable:
+        """The score of each class as a mean over the images that have it, and the mean of these over classes.
+
+        With ``over="images"`` the mean over images stands below the table. See ``MeanIoU.table`` for the arguments.
+
+        Raises:
+            ValueError: there are no scores of classes: with ``over="images"`` they need ``keep_images=True``, and
+                scores such as PixelAccuracy have none.
+        """
+        if self.score.of_matrix or (self._single and not self.keep_images):
+            remedy = "no class has one" if self.score.of_matrix else 'pass keep_images=True, or over="classes"'
+            raise ValueError(f"table() needs the score of each class, and {self.key} is a mean of images: {remedy}")
+        with synced_as_computed(self):
+            self.metric.check(self.errors)
+            means, images = self._means(False)
+            scores = {self.key: Number(float(self._means(True)[0].float()))} if self._single else {}
+        table = ClassTable(
+            self.metric.classes.scored,
+            {},
+            {"images": tuple(images.tolist())},
+            scores=scores,
+            left_out=self.score.left_out(self.metric.averaging),
+            kind=self.metric.scored_kind,
+            percent=percent,
+            digits=digits,
+        )
+        worst = "" if self.worst is None else f"{self.worst:g}"
+        column = Column.of(means.float().tolist(), float(self._over_classes(means)))
+        return table.with_column(f"{self.score.key}_C{worst}", column)
 
     @uncompiled
     def images(self) -> ImageScores:
@@ -174,10 +201,7 @@ class Imagewise(OfImages):
         """
         if not self.keep_images:
             raise ValueError(f"images() is for {type(self).__name__}(..., keep_images=True), which keeps every image")
-        synced = self._is_synced
-        with self.sync_context(
-            dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and not synced, should_unsync=not synced
-        ):
+        with synced_as_computed(self):
             self.metric.check(self.errors)
             ids, rows = self._seen()
         areas, how, score = areas_from(rows, 1), self.metric.averaging, self.score
@@ -185,29 +209,19 @@ class Imagewise(OfImages):
         return ImageScores(ids, values, values[:, None] if score.of_matrix else score.per_class(areas, how))
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
-        """Plot one value or several over time as points, a value for each class as bars; see ``MeanIoU.plot``."""
+        """Plot the scores of the images that were kept as a histogram; else the value as ``MeanIoU.plot`` does."""
+        if val is None and self.keep_images and self._single:
+            from segiou.plots import histogram
+
+            return histogram(self.images().values.tolist(), self.key, float(self.compute()), ax)
         value = self.compute() if val is None else val
-        bars = isinstance(value, Tensor) and value.ndim == 1
-        return self.metric.plot(value, ax) if bars else self._plot(value, ax)
+        if isinstance(value, Sequence):
+            return results_over_time(value, self.key, self.metric.classes.scored, ax)
+        return self.metric.plot(value, ax) if value.ndim else one_score(value, self.key, ax)
 
     def _seen(self) -> tuple[list[int | str | None], Tensor]:
         """The ids and areas of all images, of each id the first."""
-        ids, areas = decoded(self._stacked("ids")), self._stacked(self._areas_name)
-        first: dict[int | str, int] = {}
-        keep = [i for i, name in enumerate(ids) if name is None or first.setdefault(name, i) == i]
-        again = [(i, first[name]) for i, name in enumerate(ids) if name is not None and first[name] != i]
-        if again:
-            places, firsts = zip(*again, strict=True)
-            differ = (areas[list(places)] != areas[list(firsts)]).flatten(1).any(1)
-            if differ.any():
-                named = ids[places[int(differ.nonzero()[0])]]
-                rank_zero_warn(
-                    f"{int(differ.sum())} images came again under an id that was seen before, with other pixels, and "
-                    f"only the first counts, for example {named!r}: call reset() between epochs, and give each image "
-                    "an id of its own",
-                    UserWarning,
-                )
-        return [ids[i] for i in keep], areas[keep]
+        return first_of_each_id(decoded(self._stacked("ids")), self._stacked(self._areas_name))
 
 
 class ImagewiseIoU(Imagewise):
@@ -225,7 +239,6 @@ class ImagewiseIoU(Imagewise):
         keep_images: see ``Imagewise``.
         absent_if: "target", or "union", which takes a class that is only predicted for present, with IoU 0; None
             is the rule above, which is also "target_unless_empty".
-        kwargs: see ``segiou.metrics.ConfusionMatrixMetric``.
 
     >>> import torch
     >>> from segiou import ImagewiseIoU
@@ -244,16 +257,17 @@ class ImagewiseIoU(Imagewise):
         worst: float | None = None,
         keep_images: bool = False,
         absent_if: AbsentIf | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[ImagewiseArguments],
     ) -> None:
-        own = own_arguments(kwargs)
-        metric = self.scores(num_classes, absent_if=absent_if or "target", **kwargs)
+        own, shared = parted(kwargs)
+        metric = self.scores(num_classes, absent_if=absent_if or "target", **shared)
         if absent_if is None and (
             metric.rules.task != "multiclass" or metric.averaging.exclude or metric.classes.groups
         ):
             rule: AbsentIf = "target_unless_empty" if metric.rules.task == "multiclass" else "union"
-            metric = self.scores(num_classes, absent_if=rule, **kwargs)
+            metric = self.scores(num_classes, absent_if=rule, **shared)
         super().__init__(metric, over=over, worst=worst, keep_images=keep_images, **own)
+        self.absent_if = absent_if
 
 
 class ImagewiseDice(ImagewiseIoU):
@@ -267,23 +281,3 @@ class ImagewiseDice(ImagewiseIoU):
     """
 
     scores = Dice
-
-
-def _sums(scores: Tensor) -> Tensor:
-    """Sums over images in units, and the number of images that have a score: int64 ``(2, K)``."""
-    found = ~scores.isnan()
-    units = (scores.nan_to_num(0) * UNIT).round().to(torch.int64)
-    return torch.stack([units.sum(0), found.sum(0)])
-
-
-def _means(sums: Tensor) -> Tensor:
-    """Means of what ``_sums`` summed, float64 ``(K,)``."""
-    total, images = sums.cpu().double().unbind(0)
-    return total / UNIT / images
-
-
-def _worst(scores: Tensor, percent: float) -> Tensor:
-    """For each column the mean of its lowest ``percent`` of scores, at least of one; float64 ``(K,)``."""
-    columns = [column[~column.isnan()].sort().values for column in scores.cpu().unbind(1)]
-    lowest = [column[: max(1, int(percent * len(column) / 100))] for column in columns]
-    return torch.stack([column.double().mean() for column in lowest])

@@ -2,23 +2,30 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
+from segiou.argument_checks import integer
+from segiou.counting import IgnoreIndex
 from segiou.counting.compiling import uncompiled
 from segiou.counting.inputs import batches
 from segiou.counting.predicted import predicted
-from segiou.counting.rules import integer
 from segiou.counting.tensors import tensor, unwrapped
 from segiou.labels import LabelSet
 from segiou.labels.checks import sizes_of
 from segiou.labels.class_names import NumClasses
+from segiou.metrics.arguments import InstanceArguments
 from segiou.metrics.confusion_matrix import ScoreMetric
 from segiou.metrics.state import SummedStates
+from segiou.metrics.syncing import synced_as_computed
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Score
+from segiou.scoring.class_scores import Column
+from segiou.scoring.class_table import ClassTable
 from segiou.scoring.formulas import Areas
 
 UNIT = 2.0**36  # shares of instances are summed as integers of this fraction: in any order, and exactly
@@ -38,7 +45,7 @@ class InstanceIoU(ScoreMetric):
             and the classes of which an instance was seen.
         first_id: values of the instance map below it are no instance: 1000 for Cityscapes' instanceIds, where
             smaller ones are classes and crowds.
-        kwargs: see ``segiou.metrics.ConfusionMatrixMetric``; the task is "multiclass".
+        task: "multiclass", the only task that has instances.
 
     Finding instances makes an accelerator wait. Source: Cordts et al. 2016, "The Cityscapes Dataset for Semantic
     Urban Scene Understanding", section 4.1.
@@ -65,11 +72,14 @@ class InstanceIoU(ScoreMetric):
         *,
         sizes: Mapping[str | int, float] | None = None,
         first_id: int = 1,
-        **kwargs: Any,
+        task: Literal["multiclass"] = "multiclass",
+        ignore_index: IgnoreIndex = None,
+        validate_args: bool = True,
+        **kwargs: Unpack[InstanceArguments],
     ) -> None:
-        super().__init__(num_classes, **kwargs)
-        if self.rules.task != "multiclass":
-            raise ValueError(f'InstanceIoU is of task="multiclass", got task={self.rules.task!r}')
+        if task != "multiclass":
+            raise ValueError(f'InstanceIoU is of task="multiclass", got task={task!r}')
+        super().__init__(num_classes, ignore_index=ignore_index, validate_args=validate_args, **kwargs)
         every = [c for ids in self.classes.members for c in ids]
         if len(every) != len(set(every)):
             raise ValueError("InstanceIoU needs groups that hold each class at most once")
@@ -90,11 +100,6 @@ class InstanceIoU(ScoreMetric):
         """For each class, int64 ``(3, C)``: the sum of the right shares in 2^-36, instances, and their pixels."""
         state: Tensor = getattr(self, self._instances_name)
         return state
-
-    def extra_repr(self) -> str:
-        """The arguments that are not the default."""
-        sizes = f", sizes={self.sizes}" * (self.sizes is not None)
-        return f"{super().extra_repr()}{sizes}, first_id={self.first_id}"
 
     def update(self, preds: Any, target: Any, instances: Any) -> None:  # type: ignore[override]
         """Count one batch.
@@ -182,16 +187,33 @@ class InstanceIoU(ScoreMetric):
         false_alarms = (plain.predicted - plain.intersection).masked_fill(~has, 0)
         return Areas(right, right + false_alarms, whole)
 
+    def table(self, *, percent: bool = False, digits: int | None = None) -> ClassTable:
+        """The instance-weighted IoU of each class beside its plain scores; see ``MeanIoU.table``."""
+        with synced_as_computed(self):
+            self.check(self.errors)
+            counts, instances = self.confmat, self.instances
+        table = self.table_of(counts, percent=percent, digits=digits)
+        areas, how = self._weighted(counts, instances), self.averaging
+        own = self.score(areas, replace(how, average=None) if how.average == "none" else how)
+        members = self.classes.members or [[c] for c in range(self.rules.num_classes)]
+        number = tuple(int(instances[1, ids].sum()) for ids in members)
+        table = table.with_column(self.key, Column.of(self.score.per_class(areas, how).tolist(), float(own)))
+        return replace(
+            table,
+            counts={**table.counts, "instances": number},
+            totals={**table.totals, "instances": sum(number)},
+        )
+
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the score of each class or group as bars, or values over time; see ``MeanIoU.plot``."""
         if val is not None:
             return super().plot(val, ax)
-        synced = self._is_synced
-        with self.sync_context(should_sync=self._to_sync and not synced, should_unsync=not synced):
+        with synced_as_computed(self):
             self.check(self.errors)
             areas = self._weighted(self.confmat, self.instances)
         value = self.score(areas, self.averaging)
-        return self._bars(self.score.per_class(areas, self.averaging), None if value.ndim else float(value), ax)
+        scores = self.score.per_class(areas, self.averaging)
+        return self._bars(scores, None if value.ndim else float(value), ax, "no instances")
 
 
 def _sizes(

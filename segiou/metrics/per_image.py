@@ -8,31 +8,25 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor
+from torchmetrics.utilities import rank_zero_warn
+from typing_extensions import Unpack
 
+from segiou.metrics.arguments import TorchmetricsArguments
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.pixels import here
+from segiou.metrics.signed_metric import Value
 from segiou.metrics.state import SummedStates
 from segiou.scoring.formulas import Areas
 
 Ids = Sequence[int | str] | Tensor
-TORCHMETRICS = (
-    "compute_on_cpu",
-    "compute_with_cache",
-    "dist_sync_fn",
-    "dist_sync_on_step",
-    "distributed_available_fn",
-    "process_group",
-    "sync_on_compute",
-)
 
 
-class OfImages(SummedStates):
+class PerImageMetric(SummedStates[Value]):
     """A metric made of the areas of single images; ``metric`` says what is counted and how it is scored.
 
     Args:
         metric: a metric whose value follows from areas, such as ``MeanIoU(21)``; its arguments are used, its
             own counts are not touched.
-        kwargs: torchmetrics' own, such as ``process_group``.
 
     Raises:
         TypeError: ``metric`` is none.
@@ -46,7 +40,7 @@ class OfImages(SummedStates):
 
     errors: Tensor
 
-    def __init__(self, metric: ConfusionMatrixMetric, **kwargs: Any) -> None:
+    def __init__(self, metric: ConfusionMatrixMetric, **kwargs: Unpack[TorchmetricsArguments]) -> None:
         if not isinstance(metric, ConfusionMatrixMetric) or not metric.has_areas:
             raise TypeError(
                 f"{type(self).__name__} takes a metric that follows from areas, such as MeanIoU(21), "
@@ -71,7 +65,8 @@ class OfImages(SummedStates):
     @property
     def identity(self) -> str:
         """A name that is equal where the metrics are, for states that hold scores or areas of theirs."""
-        return hashlib.blake2b(repr(self.metric).encode(), digest_size=8).hexdigest()
+        text = f"{type(self.metric).__name__}({self.metric.state_text})"
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     @property
     def area_shape(self) -> tuple[int, ...]:
@@ -84,9 +79,13 @@ class OfImages(SummedStates):
         counts, errors = here(self.metric.counted(preds, target, per_image=True), self.errors.device)
         return torch.stack(self.metric.areas(counts), 1), errors
 
-    def extra_repr(self) -> str:
-        """The metric."""
-        return repr(self.metric)
+    def argument(self, name: str) -> Any:
+        """The value of an argument, that of the inner metric where it was handed on to it."""
+        return getattr(self, name) if hasattr(self, name) else self.metric.argument(name)
+
+    def is_default(self, name: str, value: Any, default: Any) -> bool:
+        """Whether ``repr`` may leave out an argument."""
+        return self.metric.is_default(name, value, default)
 
     def reset(self) -> None:
         """Forget all batches."""
@@ -132,6 +131,20 @@ def decoded(ids: Tensor) -> list[int | str | None]:
     return [json.loads(line) for line in lines]
 
 
-def own_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Take the arguments that are torchmetrics' own out of ``kwargs``."""
-    return {name: kwargs.pop(name) for name in TORCHMETRICS if name in kwargs}
+def first_of_each_id(ids: list[int | str | None], areas: Tensor) -> tuple[list[int | str | None], Tensor]:
+    """Ids and areas without the images whose id came before; a warning where such an image has other areas."""
+    first: dict[int | str, int] = {}
+    keep = [i for i, name in enumerate(ids) if name is None or first.setdefault(name, i) == i]
+    again = [(i, first[name]) for i, name in enumerate(ids) if name is not None and first[name] != i]
+    if again:
+        places, firsts = zip(*again, strict=True)
+        differ = (areas[list(places)] != areas[list(firsts)]).flatten(1).any(1)
+        if differ.any():
+            named = ids[places[int(differ.nonzero()[0])]]
+            rank_zero_warn(
+                f"{int(differ.sum())} images came again under an id that was seen before, with other pixels, and "
+                f"only the first counts, for example {named!r}: call reset() between epochs, and give each image "
+                "an id of its own",
+                UserWarning,
+            )
+    return [ids[i] for i in keep], areas[keep]

@@ -5,28 +5,33 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
+from typing_extensions import Unpack
 
 from segiou.counting import Counted, Rules
 from segiou.counting.inputs import NAN
 from segiou.counting.value_errors import has_bad, nan_text, total_error
+from segiou.metrics.arguments import TorchmetricsArguments
+from segiou.metrics.signed_metric import Value
 from segiou.metrics.state import SummedStates
+from segiou.metrics.syncing import synced_as_computed
 
 
-class PixelMetric(SummedStates):
+class PixelMetric(SummedStates[Value]):
     """Counts pixels into one int64 tensor; a subclass says how, in ``counted``, and overrides ``value_of``.
 
     Args:
         rules: what counts, and as what.
         identity: a name, equal exactly where the counts of every batch are.
         shape: shape of the counts.
-        kwargs: torchmetrics' own.
     """
 
     __jit_ignored_attributes__: ClassVar[list[str]] = ["device", "rules"]
 
     errors: Tensor
 
-    def __init__(self, rules: Rules, identity: str, shape: tuple[int, ...], **kwargs: Any) -> None:
+    def __init__(
+        self, rules: Rules, identity: str, shape: tuple[int, ...], **kwargs: Unpack[TorchmetricsArguments]
+    ) -> None:
         super().__init__(**kwargs)
         self.rules = rules
         self._state_name = identity
@@ -38,7 +43,7 @@ class PixelMetric(SummedStates):
         """Count one batch. Raises on bad input."""
         raise NotImplementedError
 
-    def value_of(self, counts: Tensor) -> Any:
+    def value_of(self, counts: Tensor) -> Value:
         """The metric's value for counts."""
         raise NotImplementedError
 
@@ -50,10 +55,7 @@ class PixelMetric(SummedStates):
 
     def synced(self) -> tuple[Tensor, Tensor]:
         """The counts and their errors over all processes, by one all-reduce; the state stays local."""
-        synced = self._is_synced
-        with self.sync_context(
-            dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and not synced, should_unsync=not synced
-        ):
+        with synced_as_computed(self):
             return self.counts.clone(), self.errors.clone()
 
     def batch_states(self, preds: Any, target: Any) -> dict[str, Tensor]:
@@ -61,18 +63,14 @@ class PixelMetric(SummedStates):
         counts, errors = here(self.counted(preds, target), self.errors.device)
         return {self._state_name: counts, "errors": errors}
 
-    def compute(self) -> Any:
+    def compute(self) -> Value:
         """The value over all batches since the last reset, and over all processes.
 
         Raises:
             ValueError: bad labels or scores that were counted on an accelerator.
         """
-        return self.checked_value(self.counts, self.errors)
-
-    def checked_value(self, counts: Tensor, errors: Tensor) -> Any:
-        """``value_of`` counts whose errors allow it."""
-        self.check(errors)
-        return self.value_of(counts)
+        self.check(self.errors)
+        return self.value_of(self.counts)
 
     def check(self, errors: Tensor) -> None:
         """Raise for bad values that were counted, and warn of nan scores, once until ``reset``."""
@@ -80,7 +78,7 @@ class PixelMetric(SummedStates):
         if self.rules.validate_args and has_bad(found):
             raise total_error(found, self.rules)
         if found[NAN] and not self._warned_of_nan:
-            rank_zero_warn(nan_text(found[NAN]), UserWarning, stacklevel=4)
+            rank_zero_warn(nan_text(found[NAN]), UserWarning, stacklevel=3)
             self._warned_of_nan = True
 
     def reset(self) -> None:
@@ -99,3 +97,10 @@ def here(counted: Counted, device: torch.device) -> Counted:
         f"the metric must be on the device of its input, got a metric on {device} and preds and target on "
         f"{counted.counts.device}: call metric.to({str(counted.counts.device)!r}) first"
     )
+
+
+def value_of_batch(metric: PixelMetric[Value], preds: Any, target: Any) -> Value:
+    """The value of one batch; the metric keeps nothing of it. Raises for bad labels on every device."""
+    counts, errors = metric.counted(preds, target)
+    metric.check(errors)
+    return metric.value_of(counts)

@@ -1,26 +1,31 @@
 """The metrics: each is a formula and an average over the counts of ``ConfusionMatrixMetric``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
 from torch import Tensor
+from typing_extensions import Unpack
 
-from segiou.counting.rules import number_in
+from segiou.argument_checks import number_in
 from segiou.labels.class_names import NumClasses
+from segiou.metrics.arguments import ClassMetricArguments, MatrixMetricArguments, ScoreMetricArguments
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
+from segiou.metrics.drawing import results_over_time
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Score
+from segiou.scoring.class_scores import CLASS_SCORES
 from segiou.scoring.formulas import Areas
 
 
 class MeanIoU(ScoreMetric):
     """Mean intersection over union, from the counts of the whole data set: TP / (TP + FP + FN).
 
-    The mean is over the classes that are present; see ``segiou.metrics.ConfusionMatrixMetric`` for every argument and
-    for what ``update`` takes. Source: Everingham et al. 2010, "The Pascal Visual Object Classes (VOC)
-    Challenge", section 4.1.3.
+    The mean is over the classes that are present. One metric object must not be shared by train and val, or by two
+    data loaders: their counts would be added together. Make one metric for each.
+
+    Source: Everingham et al. 2010, "The Pascal Visual Object Classes (VOC) Challenge", section 4.1.3.
 
     >>> import torch
     >>> from segiou import MeanIoU
@@ -32,7 +37,7 @@ class MeanIoU(ScoreMetric):
     tensor([1., 1., nan])
     """
 
-    score = Score("mIoU", formulas.iou)
+    score = CLASS_SCORES["IoU"]
 
 
 class Dice(ScoreMetric):
@@ -47,7 +52,7 @@ class Dice(ScoreMetric):
     tensor(0.8000)
     """
 
-    score = Score("Dice", formulas.dice)
+    score = CLASS_SCORES["Dice"]
 
 
 class Precision(ScoreMetric):
@@ -62,7 +67,7 @@ class Precision(ScoreMetric):
     tensor(0.7500)
     """
 
-    score = Score("Precision", formulas.precision)
+    score = CLASS_SCORES["Precision"]
 
 
 class Recall(ScoreMetric):
@@ -77,7 +82,7 @@ class Recall(ScoreMetric):
     tensor([0.5000, 1.0000])
     """
 
-    score = Score("Recall", formulas.recall)
+    score = CLASS_SCORES["Recall"]
 
 
 class FBeta(ScoreMetric):
@@ -86,7 +91,6 @@ class FBeta(ScoreMetric):
     Args:
         num_classes: the number of classes, or a label set.
         beta: 0 is precision, 1 is Dice, towards infinity it is recall.
-        kwargs: see ``segiou.metrics.ConfusionMatrixMetric``.
 
     Raises:
         ValueError: a ``beta`` outside 0 to 1e9, and what that raises.
@@ -101,14 +105,16 @@ class FBeta(ScoreMetric):
 
     score = Score("FBeta", formulas.fbeta)
 
-    def __init__(self, num_classes: NumClasses = None, *, beta: float = 1.0, **kwargs: Any) -> None:
+    def __init__(
+        self, num_classes: NumClasses = None, *, beta: float = 1.0, **kwargs: Unpack[ScoreMetricArguments]
+    ) -> None:
         super().__init__(num_classes, **kwargs)
         self.score = _fbeta(beta)
         self.beta = float(beta)
 
-    def extra_repr(self) -> str:
-        """The arguments, and ``beta``."""
-        return f"{super().extra_repr()}, beta={self.beta}"
+    def state_text_of_its_own(self) -> list[str]:
+        """See ``ConfusionMatrixMetric.state_text``."""
+        return [f"beta={self.beta}"]
 
 
 def _fbeta(beta: float) -> Score:
@@ -144,10 +150,21 @@ class FrequencyWeightedIoU(ScoreMetric):
     """
 
     score = Score("FrequencyWeightedIoU", formulas.iou, average="weighted", background=True)
-    not_applicable = ("average",)
+
+    def __init__(self, num_classes: NumClasses = None, **kwargs: Unpack[ClassMetricArguments]) -> None:
+        super().__init__(num_classes, **kwargs)
 
 
-class PixelAccuracy(ScoreMetric):
+class MatrixScore(ScoreMetric):
+    """A score of the matrix as a whole: it takes no ``average`` and no ``exclude``."""
+
+    of_matrix = True
+
+    def __init__(self, num_classes: NumClasses = None, **kwargs: Unpack[MatrixMetricArguments]) -> None:
+        super().__init__(num_classes, **kwargs)
+
+
+class PixelAccuracy(MatrixScore):
     """Share of all counted pixels that are right; "aAcc". For multilabel, its mean over labels.
 
     Source: Long, Shelhamer, Darrell 2015, "Fully Convolutional Networks for Semantic Segmentation",
@@ -160,11 +177,9 @@ class PixelAccuracy(ScoreMetric):
     """
 
     score = Score("PixelAccuracy", formulas.pixel_accuracy, average=None)
-    not_applicable = ("average", "exclude")
-    of_matrix = True
 
 
-class CohenKappa(ScoreMetric):
+class CohenKappa(MatrixScore):
     """Agreement of prediction and target beyond chance. For multilabel, its mean over labels.
 
     Source: Cohen 1960, "A Coefficient of Agreement for Nominal Scales".
@@ -176,12 +191,10 @@ class CohenKappa(ScoreMetric):
     """
 
     score = Score("CohenKappa", formulas.cohen_kappa, average=None)
-    not_applicable = ("average", "exclude")
-    of_matrix = True
     plot_lower_bound = -1.0
 
 
-class MatthewsCorrCoef(ScoreMetric):
+class MatthewsCorrCoef(MatrixScore):
     """Matthews' correlation of prediction and target, for any number of classes. For multilabel, its mean over labels.
 
     Source: Gorodkin 2004, "Comparing two K-category assignments by a K-category correlation coefficient",
@@ -194,12 +207,10 @@ class MatthewsCorrCoef(ScoreMetric):
     """
 
     score = Score("MatthewsCorrCoef", formulas.matthews_corrcoef, average=None)
-    not_applicable = ("average", "exclude")
-    of_matrix = True
     plot_lower_bound = -1.0
 
 
-class SegmentationMetrics(ConfusionMatrixMetric):
+class SegmentationMetrics(ConfusionMatrixMetric[dict[str, Tensor]]):
     """All scores from one state: one counting for each batch, one all-reduce for all of them.
 
     ``compute()`` gives a dict of float32 scalars for ``log_dict``: mIoU, Dice, Precision, Recall, FBeta,
@@ -211,8 +222,9 @@ class SegmentationMetrics(ConfusionMatrixMetric):
         per_class: add the IoU of each class as ``IoU/<name>``.
         beta: of FBeta.
         prefix: put before every key, such as "val/".
-        kwargs: see ``segiou.metrics.ConfusionMatrixMetric``; ``average`` does not apply, and ``exclude`` to the
-            scores of classes only: PixelAccuracy, CohenKappa and MatthewsCorrCoef are of the whole matrix.
+        exclude: ids or names of classes (of groups, where there are) that are left out of the averages over
+            classes, their pixels still counted. PixelAccuracy, CohenKappa and MatthewsCorrCoef are scores of the
+            whole matrix and do not depend on it.
 
     >>> import torch
     >>> from segiou import SegmentationMetrics
@@ -222,7 +234,6 @@ class SegmentationMetrics(ConfusionMatrixMetric):
     (tensor(0.5833), tensor(0.5000))
     """
 
-    not_applicable = ("average",)
     of_matrix = True
     scores: ClassVar[tuple[Score, ...]] = (
         MeanIoU.score,
@@ -244,12 +255,21 @@ class SegmentationMetrics(ConfusionMatrixMetric):
         per_class: bool = False,
         beta: float = 1.0,
         prefix: str = "",
-        **kwargs: Any,
+        **kwargs: Unpack[ClassMetricArguments],
     ) -> None:
         super().__init__(num_classes, **kwargs)
         self.per_class = per_class
         self.prefix = prefix
+        self.beta = float(beta)
         self._scores = tuple(_fbeta(beta) if score is FBeta.score else score for score in self.scores)
+        self.beta = float(beta)
+
+    def class_scores(self) -> tuple[Mapping[str, Score], Sequence[Score]]:
+        """IoU, Dice, precision and recall, FBeta where it is not Dice, and the scores of the whole data set."""
+        own = {score.key: score for score in self._scores if score not in CLASS_SCORES.values()}
+        fbeta = own.pop(FBeta.score.key)
+        columns = CLASS_SCORES if self.beta == 1 else {**CLASS_SCORES, fbeta.key: fbeta}
+        return columns, tuple(own.values())
 
     def value_of_areas(self, areas: Areas) -> dict[str, Tensor]:
         """Every score by its name."""
@@ -262,17 +282,8 @@ class SegmentationMetrics(ConfusionMatrixMetric):
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the scores as bars, or a list of results over time; see ``MeanIoU.plot``."""
         if isinstance(val, Sequence):
-            return self._plot(val, ax)
+            return results_over_time(val, "score", (), ax)
         from segiou.plots import bars
 
         values = self.compute() if val is None else val
         return bars([float(value) for value in values.values()], list(values), "score", None, ax)
-
-
-# the columns of a table of classes
-CLASS_SCORES: dict[str, Score] = {
-    "IoU": MeanIoU.score,
-    "Dice": Dice.score,
-    "Precision": Precision.score,
-    "Recall": Recall.score,
-}

@@ -1,7 +1,6 @@
 """Integer states that are summed over batches, and over processes by one all-reduce.
 
-Everything here is about torchmetrics' contract, where its own way would lose, cast, repeat or misattribute
-a count. Nothing here knows what is counted.
+It keeps torchmetrics' contract where its own way would lose, cast or repeat a count. It does not know what is counted.
 """
 
 import functools
@@ -17,9 +16,13 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities.distributed import gather_all_tensors
 from torchmetrics.utilities.exceptions import TorchMetricsUserError
+from typing_extensions import Unpack
 
 from segiou.counting.compiling import uncompiled
+from segiou.metrics.arguments import DEFAULTS, TORCHMETRICS, TorchmetricsArguments
 from segiou.metrics.collectives import all_reduced, gathered
+from segiou.metrics.signatures import wrong_name
+from segiou.metrics.signed_metric import SignedMetric, Value
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -44,7 +47,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-class SummedStates(Metric):
+class SummedStates(SignedMetric[Value]):
     """A metric whose states are int64 sums, or kept rows; a subclass says what a batch adds to them.
 
     Equal configurations must give equal state names and different ones different names: MetricCollection
@@ -58,10 +61,15 @@ class SummedStates(Metric):
     _rows: dict[str, tuple[tuple[int, ...], torch.dtype]] = {}  # noqa: RUF012  # replaced, never changed
     _captured: bool = False  # by a CUDA graph, which adds to the very tensors that it has seen
 
+    def __init__(self, **kwargs: Unpack[TorchmetricsArguments]) -> None:
+        for name in kwargs.keys() - {*TORCHMETRICS}:  # handed on by a subclass that takes any **kwargs
+            raise wrong_name(type(self).__name__, name, dict(kwargs)[name], {*self.call_of.names, *DEFAULTS})
+        super().__init__(**kwargs)
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Keep the properties of a subclass from torch.jit, which would compile them."""
         super().__init_subclass__(**kwargs)
-        own = [name for name, value in vars(cls).items() if isinstance(value, property)]
+        own = (name for name, value in vars(cls).items() if isinstance(value, property))
         cls.__jit_unused_properties__ = [*cls.__jit_unused_properties__, *own]
 
     @property
@@ -89,7 +97,7 @@ class SummedStates(Metric):
 
     @torch.jit.unused
     @uncompiled
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
+    def forward(self, *args: Any, **kwargs: Any) -> Value:
         """Count one batch and return its value alone; the batch is counted once."""
         self._require_unsynced()
         batch = self.batch_states(*args, **kwargs)
@@ -98,7 +106,8 @@ class SummedStates(Metric):
             try:
                 self._set(batch)
                 self._computed, self._update_count, self._to_sync = None, 1, self.dist_sync_on_step
-                value = self._forward_cache = self.compute()
+                value = self.compute()
+                self._forward_cache = value  # type: ignore[assignment]  # torchmetrics declares no type for it
             finally:
                 self._set(kept)
                 self._computed, self._update_count, self._to_sync = None, updates, self.sync_on_compute

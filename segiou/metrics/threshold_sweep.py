@@ -7,12 +7,14 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
+from segiou.argument_checks import number_in
 from segiou.counting import Counted, IgnoreIndex, Rules, Upsample
 from segiou.counting.compiling import uncompiled
-from segiou.counting.rules import number_in
 from segiou.counting.thresholds import count_above, table_shape
 from segiou.labels.class_names import Classes
+from segiou.metrics.arguments import TorchmetricsArguments
 from segiou.metrics.pixels import PixelMetric
 from segiou.scoring import formulas
 from segiou.scoring.formulas import Areas
@@ -42,7 +44,7 @@ class Sweep(NamedTuple):
     best: Tensor
 
 
-class ThresholdSweep(PixelMetric):
+class ThresholdSweep(PixelMetric[Sweep]):
     """IoU, Dice, precision and recall at T thresholds, from one pass over the scores and 2 (T + 1) counts.
 
     Each value is exactly that of ``segiou.Dice(task="binary", threshold=t)`` and its relatives. The formulas are
@@ -62,7 +64,6 @@ class ThresholdSweep(PixelMetric):
         class_names: names of the labels for multilabel, shown in plots.
         best: the score that ``Sweep.best`` gives and ``plot`` marks, "Dice" or "IoU"; the best threshold is
             the same for both.
-        kwargs: torchmetrics' own, such as ``process_group`` or ``sync_on_compute``.
 
     Raises:
         ValueError: an argument outside its choices or range, or one that has no meaning for the task.
@@ -96,7 +97,7 @@ class ThresholdSweep(PixelMetric):
         validate_args: bool = True,
         class_names: Sequence[str] | None = None,
         best: Best = "Dice",
-        **kwargs: Any,
+        **kwargs: Unpack[TorchmetricsArguments],
     ) -> None:
         if task not in self.tasks:
             raise ValueError(f'task must be "binary" or "multilabel", whose scores have a threshold, got {task!r}')
@@ -118,6 +119,18 @@ class ThresholdSweep(PixelMetric):
         self.thresholds = rising
         self.class_names = names
         self.best = best
+
+    def argument(self, name: str) -> Any:
+        """The value of an argument that the metric was made with."""
+        if name == "thresholds":
+            even = len(self.thresholds) > 1 and self.thresholds == _thresholds(len(self.thresholds))
+            return len(self.thresholds) if even else self.thresholds
+        if name == "class_names":
+            given = self.class_names != tuple(map(str, range(len(self.class_names))))
+            return self.class_names if given else None
+        if name == "ignore_index":
+            return self.rules.ignore_index or None
+        return getattr(self, name) if hasattr(self, name) else getattr(self.rules, name)
 
     def counted(self, preds: Any, target: Any) -> Counted:
         """The counts of one batch: pixels by target value and by how many thresholds their score is above."""

@@ -522,8 +522,8 @@ def test_single_images_are_scored_and_mixtures_found_there_too():
 def test_a_metric_shows_its_arguments():
     assert repr(segiou.JaccardIndex(3)) == "MulticlassJaccardIndex(num_classes=3, average='macro')"
     told, asked = segiou.BinaryConfusionMatrix(from_logits=False), segiou.BinaryConfusionMatrix()
-    assert repr(told) == "BinaryConfusionMatrix(task='binary')"
-    assert repr(asked) == "BinaryConfusionMatrix(task='binary', from_logits=None)"
+    assert repr(told) == "BinaryConfusionMatrix(from_logits=False)"
+    assert repr(asked) == "BinaryConfusionMatrix()"
 
 
 def test_a_compiled_step_takes_them():

@@ -1,4 +1,4 @@
-"""The kernels in C on large maps, in threads and processes; test_count.py holds them to the naive loop."""
+"""The C kernels on large maps, in threads and processes; test_count.py holds them to the naive loop."""
 
 import multiprocessing
 import os
@@ -10,21 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
+pytest.importorskip("segiou.counting.native._native", reason="segiou was installed without a C compiler")
 from segiou.counting import bands, eager, native
-from segiou.counting import threads as team
-from segiou.counting.native import _native
-from segiou.counting.native import bands as compiled_bands
+from segiou.counting.native import bands as native_bands
+from segiou.counting.native import threads
 from tests.helpers.strategies import FLOATS, INTEGERS
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(params=[1, 2, 5])
-def _threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield
-    torch.set_num_threads(before)
 
 
 def assert_same(found, expected) -> None:
@@ -53,7 +45,8 @@ def test_large_score_maps(classes, dtype, layout):
     preds, target = LAYOUTS[layout](preds), LAYOUTS[layout](target)
     for each in (False, True):
         assert_same(
-            native.scores(preds, target, classes, (classes,), each), eager.scores(preds, target, classes, (classes,), each)
+            native.scores(preds, target, classes, (classes,), each),
+            eager.scores(preds, target, classes, (classes,), each),
         )
 
 
@@ -136,11 +129,11 @@ def test_workers_count_too(method):
 
 
 @pytest.fixture
-def _three_threads(monkeypatch):
-    """Three threads of torch's, for work of any size."""
-    if not team.openmp():
+def three_threads(monkeypatch):
+    """The threads are three of torch's OpenMP, for work of any size."""
+    if not threads.openmp():
         pytest.skip("torch's OpenMP is not to be had here")
-    monkeypatch.setattr(team, "ALONE", 0)
+    monkeypatch.setattr(threads, "ALONE", 0)
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     yield
@@ -152,68 +145,24 @@ def above(kernel, preds, target):
     return kernel.above(preds.flatten(0, 1).sigmoid(), each, torch.linspace(0, 1, 9), True, ())
 
 
-def upsampled(preds, target):
-    wide = target.repeat_interleave(2, 1).repeat_interleave(2, 2)
-    full = torch.nn.functional.interpolate(preds, wide.shape[1:], mode="bilinear")
-    found = native.upsampled_scores(preds, wide, 19, (), False, "bilinear", False)
-    return found, eager.scores(full, wide, 19, (), False)
-
-
 def marked(room, target):
     return room.mark("labels", target // 10, 0.0, bands.Marking(2, (), 2, True), 1)
 
 
-@pytest.mark.usefixtures("_three_threads")
-def test_threads_of_torch_count_as_one_does():
-    assert team.team(10**9, 1) == (3, team.openmp())
+@pytest.mark.parametrize("launched", [True, False], ids=["OpenMP", "alone"])
+@pytest.mark.usefixtures("three_threads")
+def test_threads_count_as_one_does(monkeypatch, launched):
+    if not launched:
+        monkeypatch.setattr(threads, "openmp", lambda: 0)
     preds, target = sample()
-    for each in (False, True):
-        assert_same(native.scores(preds, target, 19, (), each), eager.scores(preds, target, 19, (), each))
+    wide = target.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    full = torch.nn.functional.interpolate(preds, wide.shape[1:], mode="bilinear")
+    upsampled = native.upsampled_scores(preds, wide, 19, (), False, "bilinear", False)
+    assert threads.team(10**9, 4)[0] == (3 if launched else 1)
+    assert_same(native.scores(preds, target, 19, (), False), eager.scores(preds, target, 19, (), False))
     assert_same(above(native, preds, target), above(eager, preds, target))
-    assert_same(*upsampled(preds, target))
-    assert marked(compiled_bands, target).tolist() == marked(bands, target).tolist()
-
-
-def test_tensors_that_do_not_fit_are_refused_before_anything_is_read():
-    """The public functions check shapes; a kernel that is called past them does so again."""
-    small, large = torch.zeros(2, 3, dtype=torch.int64), torch.zeros(2, 4, dtype=torch.int64)
-    scores = torch.zeros(2, 5, 3)
-    with pytest.raises(ValueError, match="axes of one size"):
-        native.labels(small, large, 5, (), False)
-    with pytest.raises(ValueError, match="axes that fit"):
-        native.labels(small, large[0], 5, (), False)
-    with pytest.raises(ValueError, match="axes of one size"):
-        native.scores(scores, large, 5, (), False)
-    with pytest.raises(ValueError, match="a score for every class"):
-        native.scores(scores, small, 6, (), False)
-    maps = torch.zeros(2, 5, 3, 3)
-    with pytest.raises(ValueError, match="axes of other sizes"):
-        native.upsampled_scores(maps, torch.zeros(3, 200, 200, dtype=torch.int64), 5, (), False, "nearest", False)
-    with pytest.raises(ValueError, match="axes of other sizes"):
-        native.upsampled_scores(maps, torch.zeros(2, 200, 200, dtype=torch.int64), 6, (), False, "nearest", False)
-
-
-@pytest.mark.parametrize("dtype", [torch.int16, torch.int32, torch.int64])
-def test_labels_at_any_address(dtype):
-    """Bytes of a file, or a field of a record, may lie at no multiple of the size of a label."""
-    labels = torch.randint(0, 5, (3, 700), dtype=dtype)
-    memory = torch.zeros(labels.nbytes + 1, dtype=torch.uint8)
-    memory[1:] = labels.view(-1).view(torch.uint8)
-    shifted = torch.frombuffer(memory.numpy(), dtype=dtype, offset=1, count=labels.numel()).view(labels.shape)
-    assert shifted.data_ptr() % labels.itemsize == 1
-    assert_same(native.labels(shifted, labels, 5, (), True), eager.labels(labels, labels, 5, (), True))
-
-
-def test_runs_matches_misses_and_noise_in_every_mixture():
-    """Each way to count a group of pixels, and the change from one to another."""
-    parts = [torch.full((n,), n % 19) for n in (1, 3, 64, 65, 200, 1000)]
-    noise = torch.randint(0, 19, (500,))
-    target = torch.cat([*parts, noise, *parts[::-1], noise[:77]])
-    for share in (0.0, 0.02, 0.3, 1.0):
-        preds = torch.where(torch.rand(target.shape) < share, (target + 1 + noise.max()) % 20, target)
-        for shift in (0, 1, 5):
-            moved = preds.roll(shift)
-            assert_same(native.labels(moved, target, 19, (3,), False), eager.labels(moved, target, 19, (3,), False))
+    assert_same(upsampled, eager.scores(full, wide, 19, (), False))
+    assert marked(native_bands, target).tolist() == marked(bands, target).tolist()
 
 
 FORKED = """
@@ -222,15 +171,13 @@ import segiou
 torch.set_num_threads(2)
 scores, target = torch.zeros(1, 19, 128, 128), torch.zeros(1, 128, 128, dtype=torch.uint8)
 scores.exp()  # on two threads
+from segiou.counting import native
 if {parent_counts}:
-    from segiou.counting import native
     native.scores(scores, target, 19, (), False)
-assert ("segiou.counting.native" in sys.modules) is {parent_counts}
 child = os.fork()
 if child:
     sys.exit(0 if os.waitpid(child, 0)[1] == 0 else 1)
 signal.alarm(150)
-from segiou.counting import native
 found = native.scores(scores, target, 19, (), False)
 os._exit(0 if int(found.counts[0, 0]) == 128**2 else 1)
 """
@@ -251,13 +198,9 @@ def test_python_threads_count_beside_each_other():
     def run() -> None:
         found.extend(torch.equal(native.scores(preds, target, 19, (), False).counts, expected) for _ in range(20))
 
-    threads = [threading.Thread(target=run) for _ in range(4)]
-    for thread in threads:
+    several = [threading.Thread(target=run) for _ in range(4)]
+    for thread in several:
         thread.start()
-    for thread in threads:
+    for thread in several:
         thread.join()
     assert found == [True] * 80
-
-
-def test_the_extension_is_made_for_every_python_from_3_10_on():
-    assert Path(_native.__file__).name in ("_native.abi3.so", "_native.pyd")

@@ -64,7 +64,7 @@ BAD_ARGUMENTS = [
         "threshold and from_logits are for binary and multilabel scores: multiclass takes the argmax, got threshold=0.7 "
         "and from_logits=False",
     ),
-    ({"num_classes": 3, "sync": True}, "Unexpected keyword arguments: `sync`"),
+    ({"num_classes": 3, "ignor_index": 1}, "MeanIoU has no argument 'ignor_index': did you mean 'ignore_index'?"),
 ]
 
 

@@ -10,19 +10,23 @@ import pytest
 
 from segiou import MeanIoU, SegmentationMetrics
 from tests.helpers import oracle
-from tests.helpers.ddp_metrics import data, every, every_of_images
-
-SCRIPT = Path(__file__).parents[1] / "helpers" / "ddp_metrics.py"
+from tests.helpers.ddp_metrics import data, every, every_of_images, tables
+from tests.helpers.processes import ROOT, SECONDS
 
 
 def run(folder: Path, world: int) -> list[dict[str, Any]]:
     folder.mkdir()
     command = [sys.executable, "-W", "error", "-m", "tests.helpers.ddp_metrics", str(folder)]
     processes = [
-        subprocess.Popen([*command, str(rank), str(world)], cwd=SCRIPT.parents[2], stderr=subprocess.PIPE, text=True)
+        subprocess.Popen([*command, str(rank), str(world)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
         for rank in range(world)
     ]
-    errors = [process.communicate(timeout=120)[1] for process in processes]
+    try:
+        errors = [process.communicate(timeout=SECONDS)[1] for process in processes]
+    finally:
+        for process in processes:  # no process outlives a test that has failed
+            process.kill()
+            process.wait()
     assert all(process.returncode == 0 for process in processes), errors
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(world)]
 
@@ -112,3 +116,13 @@ def test_bad_labels_on_one_process_raise_on_every_one(seen, world):
 @worlds
 def test_a_process_group_is_respected(seen, world):
     assert seen[world][0]["group"] == seen[world][0]["group expected"]
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_every_process_has_the_table_of_all_and_keeps_its_own_counts(seen, world):
+    expected = tables([], 0, 1)
+    for rank in seen[world]:
+        for name, (table, calls, kept) in rank["tables"].items():
+            assert table == expected[name][0], name
+            assert kept, name
+            assert calls == ["all_reduce"] or name == "kept", name
