@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from segiou.counting import bands, eager
+from segiou.counting import bands, eager, threads  # noqa: F401  # threads: it notes the process now
 from segiou.counting.inputs import Batch, Counted
 from segiou.counting.rules import Rules
 from segiou.counting.upsample import image_by_image
@@ -53,8 +53,6 @@ def _fused(device: str, required: bool) -> ModuleType | None:
             raise ImportError(f'SEGIOU_KERNEL="fused" needs {needs} for {device}: {error}') from error
         if not isinstance(error, ImportError):
             _warn(str(name), error)
-        elif device == "cpu":
-            log.info("torch operations count on the CPU, slower than with %s (%s)", needs, error)
         module = None
     if module is None and required:
         raise ValueError(f'SEGIOU_KERNEL="fused", but there are no compiled kernels for {device}')

@@ -78,24 +78,6 @@ def above(preds: Tensor, target: Tensor, bounds: Tensor, probabilities: bool, ig
     return Counted(counts[:2], errors)
 
 
-def _run(
-    kernel: Any, preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...], each: bool, *more: Any
-) -> Counted:
-    """Count with a kernel into one matrix, or one for each item; ``more`` is what only this kernel takes."""
-    width, items = num_classes + 1, len(target) if each else 0
-    counts, errors = _zeros(items, width, width) if each else _zeros(width, width), _zeros(4)
-    if target.numel():
-        wide = num_classes if kernel is _native.upsampled else 1  # scores for each pixel of the target
-        options = (num_classes, items, ignore, *team(max(preds.numel(), target.numel() * wide), width * width))
-        out = (counts.data_ptr(), errors.data_ptr())
-        kernel(described(preds), described(target), *options, *out, *more)
-    return Counted(counts, errors)
-
-
-def _zeros(*shape: int) -> Tensor:
-    return torch.zeros(shape, dtype=torch.int64, device="cpu")
-
-
 def upsampled_scores(
     preds: Tensor,
     target: Tensor,
@@ -115,5 +97,29 @@ def upsampled_scores(
         return image_by_image(lambda item: scores(*item[1:], num_classes, ignore, False), batch, rules, each)
     sizes = (preds.shape[3], target.shape[2]), (preds.shape[2], target.shape[1])
     tables = [nearest(*size) if method == NEAREST else taps(*size, align_corners) for size in sizes]
-    places = (table.addresses() for table in tables)
-    return _run(_native.upsampled, preds, target, num_classes, ignore, each, method, *places)
+    places = [table.addresses() for table in tables]
+    work = num_classes * target.numel()
+    return _run(_native.upsampled, preds, target, num_classes, ignore, each, work, method, *places)
+
+
+def _run(
+    kernel: Any,
+    preds: Tensor,
+    target: Tensor,
+    num_classes: int,
+    ignore: tuple[int, ...],
+    each: bool,
+    work: int,
+    *more: Any,
+) -> Counted:
+    """Count with a kernel into one matrix, or one for each item; ``more`` is what only this kernel takes."""
+    width, items = num_classes + 1, len(target) if each else 0
+    counts, errors = _zeros(items, width, width) if each else _zeros(width, width), _zeros(4)
+    if target.numel():
+        options = (num_classes, items, ignore, *team(work, width * width))
+        kernel(described(preds), described(target), *options, counts.data_ptr(), errors.data_ptr(), more)
+    return Counted(counts, errors)
+
+
+def _zeros(*shape: int) -> Tensor:
+    return torch.zeros(shape, dtype=torch.int64, device="cpu")

@@ -143,57 +143,46 @@ static int read_steps(const struct tensor *tensor, const int64_t *wanted, int nu
 /* Five addresses of a table of taps. */
 static struct taps read_taps(PyObject *addresses)
 {
-    taps->first = (const int32_t *)(intptr_t)number_at(addresses, 0);
-    taps->second = (const int32_t *)(intptr_t)number_at(addresses, 1);
-    taps->end = (const int32_t *)(intptr_t)number_at(addresses, 2);
-    taps->weight = (const float *)(intptr_t)number_at(addresses, 3);
-    taps->other = (const float *)(intptr_t)number_at(addresses, 4);
-}
-
-/* Count `resize`, of which the method and the taps are known. */
-static PyObject *run_upsampled(struct resize *resize, const struct tensor *preds, const struct tensor *target,
-                               const struct options *options)
-{
-    int64_t images = number_at(preds->shape, 0), steps[4], target_steps[3];
-    int64_t source[] = {images, options->classes, number_at(preds->shape, 2), number_at(preds->shape, 3)};
-    int64_t size[] = {images, number_at(target->shape, 1), number_at(target->shape, 2)};
-    if (read_steps(preds, source, 4, steps) || read_steps(target, size, 3, target_steps))
-        return NULL;
-    if (options->items && options->items != images)
-        return fail("there must be as many tables as items"), NULL;
-    resize->scores = (const char *)(intptr_t)preds->address, resize->kind = preds->kind;
-    resize->classes = options->classes, resize->columns = source[3];
-    resize->image_step = steps[0], resize->class_step = steps[1], resize->row_step = steps[2], resize->step = steps[3];
-    resize->target = (struct integers){(const char *)(intptr_t)target->address, target->kind, target_steps[2]};
-    resize->target_image_step = target_steps[0], resize->target_row_step = target_steps[1];
-    resize->images = images, resize->height = size[1], resize->width = size[2];
-    resize->launch = (uintptr_t)options->launch;
-    struct table *table = &resize->table;
-    int64_t *ignored = read_ignored(table, options->ignored);
-    if (!ignored)
-        return PyErr_NoMemory();
-    *table = (struct table){(int64_t *)(intptr_t)options->counts, (int64_t *)(intptr_t)options->errors,
-                            larger(1, options->items), options->classes + 1, options->classes + 1, ignored,
-                            table->number_ignored, options->threads, 1};
-    int status = 0;
-    Py_BEGIN_ALLOW_THREADS
-    status = upsample(resize);
-    Py_END_ALLOW_THREADS
-    free(ignored);
-    return status ? PyErr_NoMemory() : Py_NewRef(Py_None);
+    const void *table[5];
+    for (int i = 0; i < 5; i++)
+        table[i] = memory_at(number_at(addresses, i));
+    return (struct taps){table[0], table[1], table[2], table[3], table[4]};
 }
 
 /* Takes the method and the taps of columns and rows. */
 static PyObject *upsampled(PyObject *module, PyObject *args)
 {
+    struct call call;
     struct resize resize = {0};
     PyObject *across, *down;
-    int method;
-    PARSE("iO!O!", &method, &PyTuple_Type, &across, &PyTuple_Type, &down)
-    resize.method = method;
-    read_taps(&resize.across, across);
-    read_taps(&resize.down, down);
-    return PyErr_Occurred() ? NULL : run_upsampled(&resize, &preds, &target, &options);
+    int method, status;
+    (void)module;
+    if (!parse(args, &call) ||
+        !PyArg_ParseTuple(call.more, "iO!O!", &method, &PyTuple_Type, &across, &PyTuple_Type, &down))
+        return NULL;
+    PyObject *from = call.preds.shape, *to = call.target.shape;
+    int64_t images = number_at(from, 0), steps[4], target_steps[3];
+    int64_t source[] = {images, call.classes, number_at(from, 2), number_at(from, 3)};
+    int64_t size[] = {images, number_at(to, 1), number_at(to, 2)};
+    resize.method = method, resize.across = read_taps(across), resize.down = read_taps(down);
+    if (read_steps(&call.preds, source, 4, steps) || read_steps(&call.target, size, 3, target_steps))
+        return NULL;
+    if (call.items && call.items != images)
+        return fail("there must be as many tables as items"), NULL;
+    resize.scores = memory_at(call.preds.address), resize.kind = call.preds.kind;
+    resize.classes = call.classes, resize.columns = source[3];
+    resize.image_step = steps[0], resize.class_step = steps[1], resize.row_step = steps[2], resize.step = steps[3];
+    resize.target = (struct integers){memory_at(call.target.address), call.target.kind, target_steps[2]};
+    resize.target_image_step = target_steps[0], resize.target_row_step = target_steps[1];
+    resize.images = images, resize.height = size[1], resize.width = size[2];
+    resize.launch = (uintptr_t)call.launch;
+    if (read_table(&resize.table, &call, call.classes + 1, call.classes + 1))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    status = upsample(&resize);
+    Py_END_ALLOW_THREADS
+    free((void *)resize.table.ignored);
+    return done(status);
 }
 
 /* Takes the predictions and what they are; classes; the limits; the addresses of a table of 16-bit numbers or 0, how
