@@ -22,7 +22,7 @@ def team(work: int, bins: int) -> tuple[int, int]:
 def _is_forked() -> bool:
     """Whether this process may be a fork, in which OpenMP would wait for threads that only the parent has.
 
-    All that multiprocessing starts count as that: the parent may have used its threads before it was loaded here.
+    All that multiprocessing starts count as that, for this file may have been loaded after the fork.
     """
     return os.getpid() != _process or multiprocessing.parent_process() is not None
 
