@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from segiou.counting import bands, eager, threads  # noqa: F401  # threads: it notes the process now
+from segiou.counting import bands, eager
 from segiou.counting.inputs import Batch, Counted
 from segiou.counting.rules import Rules
 from segiou.counting.upsample import image_by_image

@@ -14,8 +14,8 @@ from segiou.counting import eager
 from segiou.counting.inputs import Batch, Counted
 from segiou.counting.native import _native
 from segiou.counting.native.resizing import NEAREST, arithmetic, nearest, taps
-from segiou.counting.threads import team
 from segiou.counting.rules import Rules, Upsample
+from segiou.counting.threads import team
 from segiou.counting.upsample import image_by_image
 
 MOST_CLASSES, MOST_BOUNDS = 32766, 65535  # numbers have 16 bits
