@@ -13,6 +13,8 @@ The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in `
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from segiou import first_process as first_process
+
 if TYPE_CHECKING:
     from segiou import functional
     from segiou.classification import (

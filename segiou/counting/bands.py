@@ -103,11 +103,10 @@ def mark(kind: str, values: Tensor, bound: float, marking: Marking, distance: in
     """
     pixels = values[:1].numel() // (values.shape[1] if kind == "scores" else 1)
     parts = torch.split(values, max(1, CHUNK // max(1, pixels)))
-    return torch.cat([_mark(_numbered(labels(kind, part, bound), marking), marking, distance) for part in parts])
+    return torch.cat([_mark(_numbered(_labels(kind, part, bound), marking), marking, distance) for part in parts])
 
 
-def labels(kind: str, values: Tensor, bound: float) -> Tensor:
-    """The label maps that ``mark`` is to mark: the classes of scores, or labels as they are."""
+def _labels(kind: str, values: Tensor, bound: float) -> Tensor:
     if kind == "scores":
         return argmax(values)[0]
     return values > bound if kind == "binary" else values

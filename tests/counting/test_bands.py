@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from segiou.counting import bands, kernels
+from segiou.counting import threads as team
 from segiou.counting.bands import Marking, interior
 from segiou.counting.native import bands as compiled
-from segiou.counting.native import threads as native_threads
 from tests.helpers import oracle
 from tests.helpers.label_maps import coarse
 from tests.helpers.strategies import FLOATS, INTEGERS, labels, scores, strided
@@ -94,7 +94,7 @@ def test_wide_rows_of_scores_in_every_layout(mark, dtype):
 
 @pytest.mark.parametrize("images", [1, 3])
 def test_any_number_of_threads_gives_the_same(monkeypatch, images):
-    monkeypatch.setattr(native_threads, "ALONE", 0)
+    monkeypatch.setattr(team, "ALONE", 0)
     before = torch.get_num_threads()
     x = coarse(4, images, 61, 53, patch=16)
     expected = {distance: marked(x, Marking(4, (), 4, True), distance) for distance in (1, 5)}

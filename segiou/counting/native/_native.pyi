@@ -1,4 +1,4 @@
-"""The functions of module.c: tensors as addresses, kinds, shapes and strides; see ``segiou.counting.native``."""
+"""The functions of module.c, where their arguments are explained."""
 
 from typing import Any
 

@@ -5,29 +5,30 @@ from torch import Tensor
 
 from segiou.counting import bands
 from segiou.counting.bands import Marking
-from segiou.counting.native import KINDS, MOST_CLASSES, _native, described
-from segiou.counting.native.threads import team
+from segiou.counting.native import FLOATS, KINDS, MOST_CLASSES, _native, described, limits
+from segiou.counting.threads import team
+
+SOURCES = {"labels": 0, "scores": 1, "binary": 2}  # as in predict.h
 
 
 def mark(kind: str, values: Tensor, bound: float, marking: Marking, distance: int) -> Tensor:
     """As ``segiou.counting.bands.mark``; with kernels for two spatial axes."""
     spatial = values.ndim - (2 if kind == "scores" else 1)
-    if spatial != 2 or values.dtype not in KINDS or not values.numel() or marking.classes > MOST_CLASSES:
+    plain = values.dtype in (KINDS if kind == "labels" else FLOATS)
+    if spatial != 2 or not plain or not values.numel() or marking.classes > MOST_CLASSES:
         return bands.mark(kind, values, bound, marking, distance)
-    if kind != "labels":
-        values = bands.labels(kind, values, bound)
-    marked = torch.empty(values.shape, dtype=torch.uint16, device="cpu")
+    marked = torch.empty((len(values), *values.shape[-2:]), dtype=torch.uint16, device="cpu")
     table = torch.tensor(marking.table, dtype=torch.uint16, device="cpu")
-    address = table.data_ptr() if marking.table else 0
-    threads = team(values.numel(), 0)
     _native.mark(
         described(values),
+        SOURCES[kind],
         marking.classes,
-        address,
+        limits(bound, False, values.dtype) if kind == "binary" else (0.0, 0.0, 0.0),
+        table.data_ptr() if marking.table else 0,
         marking.labels,
         distance,
         marking.border,
-        *threads,
+        *team(values.numel(), 0),
         marked.data_ptr(),
     )
     return marked

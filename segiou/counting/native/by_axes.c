@@ -98,20 +98,25 @@ INLINE void compare(const struct pair *pair, int64_t x, int64_t label, struct be
         above[row] = pair->weight[row], below[row] = pair->other[row];
 #pragma GCC ivdep
     for (int64_t i = 0; i < count; i++) {
+        float top[ROWS];
+        int32_t winner[ROWS];
 #pragma GCC unroll 4
-        for (int row = 0; row < rows; row++) {
-            float top = best->score[row][i];
-            int32_t winner = best->label[row][i];
+        for (int row = 0; row < rows; row++)
+            top[row] = best->score[row][i], winner[row] = best->label[row][i];
+#pragma GCC unroll 8
+        for (int k = 0; k < classes; k++) {
+            float high = upper[k * pitch + i], low = lower[k * pitch + i];
 #pragma GCC unroll 4
-            for (int k = 0; k < classes; k++) {
-                float value = __builtin_fmaf(upper[k * pitch + i], above[row], lower[k * pitch + i] * below[row]);
-                int wins = odd ? !(value <= top) & (top == top) : value > top;
-                winner = wins ? (int32_t)label + k : winner;
-                top = wins ? value : top;
+            for (int row = 0; row < rows; row++) {
+                float value = __builtin_fmaf(high, above[row], low * below[row]);
+                int wins = odd ? !(value <= top[row]) & (top[row] == top[row]) : value > top[row];
+                winner[row] = wins ? (int32_t)label + k : winner[row];
+                top[row] = wins ? value : top[row];
             }
-            best->score[row][i] = top;
-            best->label[row][i] = winner;
         }
+#pragma GCC unroll 4
+        for (int row = 0; row < rows; row++)
+            best->score[row][i] = top[row], best->label[row][i] = winner[row];
     }
 }
 
@@ -129,22 +134,24 @@ INLINE void compare_all(const struct pair *pair, int64_t x, int64_t classes, str
         compare(pair, x, label, best, count, rows, 1, odd);
 }
 
+#define COMPARE(NUMBER)                                                                                           \
+    if (odd)                                                                                                      \
+        compare_all(pair, x, classes, best, count, NUMBER, 1);                                                    \
+    else                                                                                                          \
+        compare_all(pair, x, classes, best, count, NUMBER, 0);
+
 CLONES static void find_best(const struct pair *pair, int64_t x, int64_t classes, struct best *best, int64_t count,
                              int64_t rows, int odd)
 {
     for (int64_t row = 0; row < rows; row++)
         for (int64_t i = 0; i < count; i++)
             best->score[row][i] = -__builtin_inff(), best->label[row][i] = 0;
-    if (odd)
-        compare_all(pair, x, classes, best, count, (int)rows, 1);
-    else if (rows == 4)
-        compare_all(pair, x, classes, best, count, 4, 0);
-    else if (rows == 3)
-        compare_all(pair, x, classes, best, count, 3, 0);
-    else if (rows == 2)
-        compare_all(pair, x, classes, best, count, 2, 0);
-    else
-        compare_all(pair, x, classes, best, count, 1, 0);
+    switch (rows) {
+    case 1: COMPARE(1) break;
+    case 2: COMPARE(2) break;
+    case 3: COMPARE(3) break;
+    default: COMPARE(4) break;
+    }
 }
 
 /* Write the winners of some pixels of every row. Returns how many hold a NaN. */

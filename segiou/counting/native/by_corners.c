@@ -71,10 +71,12 @@ CLONES static void find_candidates(const struct corners *corners, int64_t classe
         bound_lanes(corners, label, 4, cell->highest, reached, odd);
     for (; label < classes; label++)
         bound_lanes(corners, label, 1, cell->highest, reached, odd);
-    for (int i = 0; i < LANES; i++) {
-        best = reached[i] > best ? reached[i] : best;
-        sum += odd[i];
-    }
+    for (int lanes = LANES / 2; lanes; lanes /= 2)
+        for (int i = 0; i < lanes; i++) {
+            reached[i] = reached[i] > reached[i + lanes] ? reached[i] : reached[i + lanes];
+            odd[i] += odd[i + lanes];
+        }
+    best = reached[0], sum = odd[0];
     float least = best - (best < 0 ? -best : best) * 0x1p-18f - 1e-37f;
     cell->odd = sum != sum;
     for (int64_t i = 0; i < classes; i++)
@@ -104,20 +106,36 @@ INLINE float mean(const float score[4], const float share[4][LANES], int i, int 
                                          __builtin_fmaf(score[0], share[0][i], score[1] * share[1][i])));
 }
 
-/* Compare candidates `from` to `to` with the best so far; with `odd` a NaN is above all. */
+/* Compare some candidates with the best so far; with `odd` a NaN is above all. */
+INLINE void compare_some(const struct corners *corners, const int32_t *labels, int number, const float share[4][LANES],
+                         float *restrict top, int32_t *restrict winner, int whole, int odd)
+{
+#pragma GCC ivdep
+    for (int i = 0; i < LANES; i++) {
+        float best = top[i];
+        int32_t label = winner[i];
+#pragma GCC unroll 4
+        for (int k = 0; k < number; k++) {
+            float score[4] = {corners->at[0][labels[k]], corners->at[1][labels[k]], corners->at[2][labels[k]],
+                              corners->at[3][labels[k]]};
+            float value = mean(score, share, i, whole);
+            int wins = odd ? !(value <= best) & (best == best) : value > best;
+            label = wins ? labels[k] : label;
+            best = wins ? value : best;
+        }
+        top[i] = best;
+        winner[i] = label;
+    }
+}
+
+/* Compare candidates `from` to `to`, four at a time. */
 INLINE void compare(const struct corners *corners, const int32_t *labels, int64_t from, int64_t to,
                     const float share[4][LANES], float *restrict top, int32_t *restrict winner, int whole, int odd)
 {
-    for (int64_t n = from; n < to; n++) {
-        int32_t label = labels[n];
-        float score[4] = {corners->at[0][label], corners->at[1][label], corners->at[2][label], corners->at[3][label]};
-        for (int i = 0; i < LANES; i++) {
-            float value = mean(score, share, i, whole);
-            int wins = odd ? !(value <= top[i]) & (top[i] == top[i]) : value > top[i];
-            winner[i] = wins ? label : winner[i];
-            top[i] = wins ? value : top[i];
-        }
-    }
+    for (; from + 4 <= to; from += 4)
+        compare_some(corners, labels + from, 4, share, top, winner, whole, odd);
+    for (; from < to; from++)
+        compare_some(corners, labels + from, 1, share, top, winner, whole, odd);
 }
 
 /* Write the winners of up to LANES pixels, in rows of `length`; what is behind the cell's columns is written again. */

@@ -31,12 +31,13 @@ enum {
     }
 
 /* Sweep over `width` planes, `step` bytes apart, the first of which is that of class `label`: `best` and `winner` have
-   the best so far of `count` pixels. `odd` has a number for each lane of a vector, which a NaN makes other than 0. */
+   the best so far of `count` pixels, a whole vector at least. `odd` has a number for each lane of a vector, which a NaN
+   makes other than 0. The last vector may overlap the one before: a plane that is compared twice changes nothing. */
 #define SWEEP(NAME, VALUE, NUMBER)                                                                                \
-    INLINE void pixels_##NAME(const char *plane, int64_t step, int width, int64_t label, int fresh, int count,    \
+    INLINE void pixels_##NAME(const char *plane, int64_t step, int width, int64_t label, int fresh,               \
                               VALUE *restrict best, NUMBER *restrict winner, NUMBER *restrict odd)                \
     {                                                                                                             \
-        for (int i = 0; i < count; i++) {                                                                         \
+        for (int i = 0; i < VECTOR / (int)sizeof(VALUE); i++) {                                                   \
             VALUE top = fresh ? 0 : best[i];                                                                      \
             NUMBER chosen = fresh ? 0 : winner[i];                                                                \
             COMPARE(NAME, VALUE, NUMBER, 0)                                                                       \
@@ -53,14 +54,14 @@ enum {
     INLINE void sweep_##NAME(const char *plane, int64_t step, int width, int64_t label, int fresh, int64_t count, \
                              VALUE *best, NUMBER *winner, NUMBER *odd)                                            \
     {                                                                                                             \
-        enum { LANES = VECTOR / sizeof(VALUE) };                                                                  \
-        int64_t i = 0;                                                                                            \
-        for (; i + LANES <= count; i += LANES, plane += VECTOR) {                                                 \
+        const int64_t lanes = VECTOR / sizeof(VALUE);                                                             \
+        for (int64_t begin = 0; begin < count; begin += lanes) {                                                  \
+            int64_t i = smaller(begin, count - lanes);                                                            \
+            const char *here = plane + i * (int64_t)sizeof(VALUE);                                                \
             for (int k = 0; k < width; k++)                                                                       \
-                __builtin_prefetch(plane + k * step + AHEAD);                                                     \
-            pixels_##NAME(plane, step, width, label, fresh, LANES, best + i, winner + i, odd);                    \
+                __builtin_prefetch(here + k * step + AHEAD);                                                      \
+            pixels_##NAME(here, step, width, label, fresh, best + i, winner + i, odd);                            \
         }                                                                                                         \
-        pixels_##NAME(plane, step, width, label, fresh, (int)(count - i), best + i, winner + i, odd);             \
     }                                                                                                             \
     CLONES static int planes_##NAME(const char *plane, int64_t step, int64_t classes, int64_t count, VALUE *best, \
                                     NUMBER *winner)                                                               \
@@ -112,22 +113,20 @@ static int sweep_planes(enum kind kind, const char *plane, int64_t step, int64_t
 #define UPPER_4 0, 1, 2, 3, 8, 9, 10, 11
 #define LOWER_4 4, 5, 6, 7, 12, 13, 14, 15
 #if HAS_SHUFFLE
-#define EXCHANGE(BIT)                                                                                             \
-    for (int r = 0; r < SIDE; r++)                                                                                \
-        if (!(r & BIT)) {                                                                                         \
-            row upper = __builtin_shufflevector(rows[r], rows[r + BIT], UPPER_##BIT);                             \
-            rows[r + BIT] = __builtin_shufflevector(rows[r], rows[r + BIT], LOWER_##BIT);                         \
-            rows[r] = upper;                                                                                      \
-        }
+#define EXCHANGE(BIT, R)                                                                                          \
+    {                                                                                                             \
+        row upper = __builtin_shufflevector(rows[R], rows[R + BIT], UPPER_##BIT);                                 \
+        rows[R + BIT] = __builtin_shufflevector(rows[R], rows[R + BIT], LOWER_##BIT);                             \
+        rows[R] = upper;                                                                                          \
+    }
 #else
-#define EXCHANGE(BIT)                                                                                             \
-    for (int r = 0; r < SIDE; r++)                                                                                \
-        for (int lane = 0; lane < SIDE; lane++)                                                                   \
-            if (!(r & BIT) && !(lane & BIT)) {                                                                    \
-                row kept = rows[r];                                                                               \
-                rows[r][lane + BIT] = rows[r + BIT][lane];                                                        \
-                rows[r + BIT][lane] = kept[lane + BIT];                                                           \
-            }
+#define EXCHANGE(BIT, R)                                                                                          \
+    for (int lane = 0; lane < SIDE; lane++)                                                                       \
+        if (!(lane & BIT)) {                                                                                      \
+            row kept = rows[R];                                                                                   \
+            rows[R][lane + BIT] = rows[R + BIT][lane];                                                            \
+            rows[R + BIT][lane] = kept[lane + BIT];                                                               \
+        }
 #endif
 
 /* Copy scores of pixels `stride` apart, of which those of each class are neighbours, into planes `step` apart; where
@@ -136,16 +135,18 @@ static int sweep_planes(enum kind kind, const char *plane, int64_t step, int64_t
     INLINE void turn_##BITS(const char *from, int64_t stride, char *to, int64_t step)                             \
     {                                                                                                             \
         typedef uint##BITS##_t row __attribute__((vector_size(SIDE * BITS / 8)));                                 \
+        typedef row LOOSE loose_row;                                                                              \
         row rows[SIDE];                                                                                           \
-        for (int r = 0; r < SIDE; r++) {                                                                          \
-            memcpy(&rows[r], from + r * stride, sizeof(row));                                                     \
+        _Pragma("GCC unroll 8") for (int r = 0; r < SIDE; r++)                                                    \
+        {                                                                                                         \
+            rows[r] = *(const loose_row *)(from + r * stride);                                                    \
             __builtin_prefetch(from + r * stride + FAR);                                                          \
         }                                                                                                         \
-        EXCHANGE(1)                                                                                               \
-        EXCHANGE(2)                                                                                               \
-        EXCHANGE(4)                                                                                               \
-        for (int r = 0; r < SIDE; r++)                                                                            \
-            memcpy(to + r * step, &rows[r], sizeof(row));                                                         \
+        EXCHANGE(1, 0) EXCHANGE(1, 2) EXCHANGE(1, 4) EXCHANGE(1, 6)                                               \
+        EXCHANGE(2, 0) EXCHANGE(2, 1) EXCHANGE(2, 4) EXCHANGE(2, 5)                                               \
+        EXCHANGE(4, 0) EXCHANGE(4, 1) EXCHANGE(4, 2) EXCHANGE(4, 3)                                               \
+        _Pragma("GCC unroll 8") for (int r = 0; r < SIDE; r++)                                                    \
+            *(loose_row *)(to + r * step) = rows[r];                                                              \
     }                                                                                                             \
     CLONES static void gather_##BITS(const struct scores *scores, int64_t count, char *planes, int64_t step)      \
     {                                                                                                             \
@@ -200,34 +201,44 @@ static int64_t mark_nans(const struct scores *scores, int64_t count, void *numbe
     return found;
 }
 
-/* Pixels whose classes are compared together. */
-static int64_t block_of(const struct scores *scores)
+/* Pixels whose classes are compared together, of `count`. */
+static int64_t block_in(const struct scores *scores, int64_t count)
 {
-    if (scores->stride == size_of(scores->kind))
-        return scores->classes <= PLANES ? SHORT : LONG;
-    return larger(LEAST, smaller(4 * LEAST, CELLS / scores->classes / LEAST * LEAST));
+    int64_t most = scores->classes <= PLANES ? SHORT : LONG;
+    if (scores->stride != size_of(scores->kind))
+        most = larger(LEAST, smaller(4 * LEAST, CELLS / scores->classes / LEAST * LEAST));
+    return smaller(most, (count + 63) / 64 * 64);
+}
+
+/* Pixels of these whose scores are gathered: all, or where they are neighbours those of a row shorter than a vector. */
+static int64_t gathered_in(const struct scores *scores, int64_t count)
+{
+    return scores->stride == size_of(scores->kind) ? VECTOR / 2 : block_in(scores, count);
 }
 
 size_t winners_room(const struct scores *scores, int64_t count)
 {
-    int64_t size = size_of(scores->kind), planes = scores->stride == size ? 0 : scores->classes;
-    return (size_t)(size * smaller(block_of(scores), (count + 63) / 64 * 64) * (2 + planes));
+    int64_t scores_kept = 2 * block_in(scores, count) + gathered_in(scores, count) * scores->classes;
+    return (size_t)(size_of(scores->kind) * scores_kept);
 }
 
 int64_t winners(const struct scores *scores, int64_t count, char *room, void *numbers, int wide)
 {
     struct scores here = *scores;
-    int64_t size = size_of(here.kind), block = smaller(block_of(scores), (count + 63) / 64 * 64), nans = 0;
+    int64_t size = size_of(here.kind), block = block_in(scores, count), nans = 0;
+    int64_t step = size * gathered_in(scores, count);
     char *winner = room + block * size, *area = winner + block * size;
     enum kind kind = size == 2 ? UINT16 : size == 4 ? UINT32 : UINT64;
     for (int64_t begin = 0; begin < count; begin += block) {
         int64_t part = smaller(block, count - begin);
-        char *out = (char *)numbers + begin * (wide ? 2 : 1);
-        if (here.stride != size)
-            gather(&here, part, area, block * size);
-        int odd = here.stride == size
-                      ? sweep_planes(here.kind, here.address, here.class_stride, here.classes, part, room, winner)
-                      : sweep_planes(here.kind, area, block * size, here.classes, part, room, winner);
+        char *out = (char *)numbers + (begin << wide);
+        int odd;
+        if (here.stride == size && part * size >= VECTOR) {
+            odd = sweep_planes(here.kind, here.address, here.class_stride, here.classes, part, room, winner);
+        } else { /* whole vectors, the last pixels of which may be anything */
+            gather(&here, part, area, step);
+            odd = sweep_planes(here.kind, area, step, here.classes, (part + 31) & -32, room, winner);
+        }
         narrow((struct integers){winner, kind, size}, part, here.classes, out, wide);
         nans += odd ? mark_nans(&here, part, out, wide) : 0;
         here.address += part * here.stride;

@@ -2,29 +2,20 @@
 
 import ctypes
 import functools
-import multiprocessing
-import os
 
 import torch
 
+from segiou.first_process import is_forked
+
 ALONE = 200_000  # scores or pixels: below, handing work to another thread takes longer than doing it
-_process = os.getpid()
 
 
 def team(work: int, bins: int) -> tuple[int, int]:
     """Number of threads for so many scores or pixels and bins, and the address of what starts them, or 0."""
-    if work < ALONE or work < 4 * bins or _is_forked():
-        return 1, 0
+    if work < ALONE or work < 4 * bins or is_forked():
+        return 1, 0  # OpenMP would wait for threads that only the parent of a fork has
     launch = openmp()
     return (torch.get_num_threads() if launch else 1), launch
-
-
-def _is_forked() -> bool:
-    """Whether this process may be a fork, in which OpenMP would wait for threads that only the parent has.
-
-    All that multiprocessing starts count as that: the parent may have used its threads before it was loaded here.
-    """
-    return os.getpid() != _process or multiprocessing.parent_process() is not None
 
 
 @functools.lru_cache(maxsize=1)
