@@ -59,6 +59,11 @@ def frequency_weighted_iou(preds: Any, target: Any, num_classes: NumClasses = No
     return _score(metrics.FrequencyWeightedIoU(num_classes, **kwargs), preds, target)
 
 
+def generalized_dice(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
+    """Generalized Dice score; takes ``weight_type``. See ``segiou.GeneralizedDice``."""
+    return _score(metrics.GeneralizedDice(num_classes, **kwargs), preds, target)
+
+
 def pixel_accuracy(preds: Any, target: Any, num_classes: NumClasses = None, **kwargs: Any) -> Tensor:
     """Share of all counted pixels that are right. See ``segiou.PixelAccuracy``."""
     return _score(metrics.PixelAccuracy(num_classes, **kwargs), preds, target)

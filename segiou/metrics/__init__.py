@@ -3,6 +3,7 @@
 from segiou.metrics.bootstrap import Comparison, ConfidenceInterval, Interval, PairedComparison
 from segiou.metrics.boundary import BoundaryIoU, TrimapIoU
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
+from segiou.metrics.generalized_dice import GeneralizedDice
 from segiou.metrics.imagewise import ImageScores, Imagewise, ImagewiseDice, ImagewiseIoU
 from segiou.metrics.instances import InstanceIoU
 from segiou.metrics.scores import (
@@ -29,6 +30,7 @@ __all__ = [
     "Dice",
     "FBeta",
     "FrequencyWeightedIoU",
+    "GeneralizedDice",
     "ImageScores",
     "Imagewise",
     "ImagewiseDice",

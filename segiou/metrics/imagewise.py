@@ -15,12 +15,12 @@ from segiou.counting.compiling import uncompiled
 from segiou.counting.rules import flag, number_in
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.confusion_matrix import ScoreMetric
+from segiou.metrics.image_means import means_over_images, sums_over_images
 from segiou.metrics.per_image import Ids, OfImages, areas_from, decoded, encoded, own_arguments
 from segiou.metrics.scores import Dice, MeanIoU
 from segiou.scoring.averaging import AbsentIf
 
 Over = Literal["images", "classes"]
-UNIT = 2.0**36  # scores are summed as integers of this fraction: in any order, and on any number of processes
 
 
 class ImageScores(NamedTuple):
@@ -137,7 +137,7 @@ class Imagewise(OfImages):
             raise ValueError(f"ids are for {type(self).__name__}(..., keep_images=True), which keeps every image")
         areas, errors = self.areas_of_images(preds, target)
         if not self.keep_images:
-            return {self._sums_name: _sums(self._scores(areas)), "errors": errors}
+            return {self._sums_name: sums_over_images(self._scores(areas)), "errors": errors}
         lines = torch.tensor(bytearray(encoded(ids, len(areas))), dtype=torch.uint8, device=areas.device)
         return {self._areas_name: [areas], "ids": [lines], "errors": errors}
 
@@ -154,10 +154,10 @@ class Imagewise(OfImages):
         """The average over all images and processes: float32, a scalar or ``(C,)``; nan where there is none."""
         self.metric.check(self.errors)
         if not self.keep_images:
-            means = _means(getattr(self, self._sums_name))
+            means = means_over_images(getattr(self, self._sums_name))
         else:
             scores = self._scores(self._seen()[1])
-            means = _means(_sums(scores)) if self.worst is None else _worst(scores, self.worst)
+            means = means_over_images(sums_over_images(scores)) if self.worst is None else _worst(scores, self.worst)
         if self._single:
             return means[0].float()
         if self.metric.averaging.average == "none":
@@ -267,19 +267,6 @@ class ImagewiseDice(ImagewiseIoU):
     """
 
     scores = Dice
-
-
-def _sums(scores: Tensor) -> Tensor:
-    """Sums over images in units, and the number of images that have a score: int64 ``(2, K)``."""
-    found = ~scores.isnan()
-    units = (scores.nan_to_num(0) * UNIT).round().to(torch.int64)
-    return torch.stack([units.sum(0), found.sum(0)])
-
-
-def _means(sums: Tensor) -> Tensor:
-    """Means of what ``_sums`` summed, float64 ``(K,)``."""
-    total, images = sums.cpu().double().unbind(0)
-    return total / UNIT / images
 
 
 def _worst(scores: Tensor, percent: float) -> Tensor:
