@@ -7,8 +7,12 @@
 >>> metric.compute()
 tensor(nan)
 
-The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in ``segiou.functional``.
+The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in ``segiou.functional``. Metrics with the
+arguments of torchmetrics' packages of these names are in ``segiou.classification`` and ``segiou.segmentation``.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from segiou import functional
 from segiou.classification import (
@@ -47,6 +51,9 @@ from segiou.metrics import (
     TrimapIoU,
 )
 
+if TYPE_CHECKING:
+    from segiou import segmentation as segmentation
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -83,3 +90,10 @@ __all__ = [
     "TrimapIoU",
     "functional",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``segiou.segmentation``, which is imported when it is asked for."""
+    if name == "segmentation":
+        return import_module("segiou.segmentation")
+    raise AttributeError(f"module 'segiou' has no attribute {name!r}")

@@ -28,7 +28,7 @@ FLOORS = [
     {"labels"},
     {"plots"},
     {"metrics"},
-    {"classification"},
+    {"classification", "segmentation"},
     {"functional"},
     {"segiou"},
     {"report"},

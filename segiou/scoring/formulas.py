@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-
 WeightType = Literal["square", "simple", "linear"]
 
 
