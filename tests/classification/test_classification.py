@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+import torchmetrics
 from sklearn import metrics as sklearn
 from torchmetrics import ClasswiseWrapper, MetricCollection
 from torchmetrics import classification as theirs
@@ -85,8 +86,8 @@ def test_confusion_matrices_are_torchmetrics_own(task, kind, shape):
         arguments = SIZES[task] | {"ignore_index": ignored, "normalize": normalize}
         own, other = getattr(segiou, name)(**arguments), getattr(theirs, name)(**arguments)
         for preds, target in batches(task, kind, shape, ignored):
-            require_same(own(preds, target), quietly(other, preds, target))
-        require_same(own.compute(), quietly(other.compute))
+            require_same(quietly(own, preds, target), quietly(other, preds, target))
+        require_same(quietly(own.compute), quietly(other.compute))
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -103,9 +104,10 @@ def test_functions_are_torchmetrics_own_argument_by_argument(task):
     for normalize in (None, "true"):
         own, other = (getattr(module, f"{task}_confusion_matrix") for module in (functional, their_functions))
         arguments = [preds, target, *sizes, normalize, -1, True]
-        require_same(own(*arguments), quietly(other, *arguments))
+        require_same(quietly(own, *arguments), quietly(other, *arguments))
         arguments = [preds, target, task, 0.5, C, L, normalize, -1, True]
-        require_same(functional.confusion_matrix(*arguments), quietly(their_wrappers.confusion_matrix, *arguments))
+        own, other = functional.confusion_matrix, their_wrappers.confusion_matrix
+        require_same(quietly(own, *arguments), quietly(other, *arguments))
 
 
 def parameters(function) -> list[tuple]:
@@ -115,11 +117,18 @@ def parameters(function) -> list[tuple]:
 
 @pytest.mark.parametrize("name", classification.__all__)
 def test_arguments_have_torchmetrics_order_and_defaults(name):
-    wrapper = name in ("JaccardIndex", "ConfusionMatrix")
-    expected = parameters(getattr(theirs, name).__new__ if wrapper else getattr(theirs, name))
-    own = parameters(getattr(segiou, name))
+    wrapper = not name.startswith(("Binary", "Multi"))
+    expected = parameters(getattr(torchmetrics, name).__new__ if wrapper else getattr(theirs, name))
+    own = parameters(getattr(classification, name))
     assert [p[0] for p in own[: len(expected)]] == [p[0] for p in expected]
     assert own[wrapper : len(expected)] == expected[wrapper:]  # ours have a default task
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in classification.__all__ if hasattr(segiou, name) and name not in ("Precision", "Recall")]
+)
+def test_arguments_of_functions_have_torchmetrics_order_and_defaults(name):
+    wrapper = name in ("JaccardIndex", "ConfusionMatrix")
     twin = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
     expected = parameters(getattr(their_wrappers if wrapper else their_functions, twin))
     own = parameters(getattr(functional, twin))
@@ -409,6 +418,66 @@ def test_an_ignored_value_is_taken_for_a_label_there_and_not_here():
     preds, target = torch.ones(2, 3, dtype=torch.int64), torch.ones(2, 3, dtype=torch.int64)
     assert their_functions.multilabel_jaccard_index(preds, target, 3, average="micro", ignore_index=0) > 1
     assert functional.multilabel_jaccard_index(preds, target, 3, average="micro", ignore_index=0) == 1
+
+
+def test_a_normalized_matrix_warns_of_shares_of_nothing_as_there():
+    preds, target = torch.tensor([0, 0, 1]), torch.tensor([0, 0, 0])
+    for normalize, number in (("true", 6), ("pred", 3)):
+        for module, text in ((theirs, f"{number} NaN values"), (segiou, f"{number} entries of the normalized")):
+            metric = module.MulticlassConfusionMatrix(3, normalize=normalize)
+            metric.update(preds, target)
+            with pytest.warns(UserWarning, match=text):
+                metric.compute()
+    assert quietly(segiou.MulticlassConfusionMatrix(3, normalize="all"), preds, target).sum() == 1
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
+def test_floating_targets_of_whole_numbers_are_labels_as_there(task, dtype):
+    for kind in ("JaccardIndex", "ConfusionMatrix", "Accuracy"):
+        for ignored in IGNORED[task]:
+            own, expected = (
+                getattr(classification, f"{TASKS[task]}{kind}")(**SIZES[task], ignore_index=ignored) for _ in range(2)
+            )
+            for preds, target in batches(task, "logits", "maps", ignored):
+                require_same(own(preds, target.to(dtype)), expected(preds, target))
+            require_same(own.compute(), expected.compute())
+    preds, target = batches(task, "labels", "maps", None, 1)[0]
+    if task != "multilabel":  # its matrix there counts integers only
+        other = getattr(theirs, f"{TASKS[task]}JaccardIndex")(**SIZES[task])
+        require_same(
+            getattr(segiou, f"{TASKS[task]}JaccardIndex")(**SIZES[task])(preds, target.to(dtype).numpy()),
+            other(preds, target.to(dtype)),
+        )
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("value", [0.5, torch.nan, torch.inf, 1e30])
+@pytest.mark.parametrize("checked", [True, False])
+def test_floating_targets_of_other_numbers_raise(task, value, checked, monkeypatch):
+    preds, target = batches(task, "labels", "maps", None, 1)[0]
+    target = target.double()
+    target.view(-1)[:2] = value
+    metric = getattr(segiou, f"{TASKS[task]}ConfusionMatrix")(
+        **SIZES[task], validate_args=checked, ignore_index=[-1, 255]
+    )
+    for given in (target, target.numpy(), list(target)):
+        images = list(preds) if isinstance(given, list) else preds
+        with pytest.raises(ValueError, match=r"target must hold (whole numbers, got 2 pixels of other values|labels)"):
+            metric.update(images, given)
+    assert metric.confmat.sum() == metric.update_count == 0
+    with monkeypatch.context() as patch:  # on an accelerator they are counted, and raise in compute
+        patch.setattr(tasks, "answers_at_once", lambda values: False)
+        labels = tasks.whole_labels(target, metric.rules)
+    assert labels.view(-1)[:2].tolist() == [-2, -2]
+    assert torch.equal(labels.view(-1)[2:], target.view(-1)[2:].long())
+
+
+@pytest.mark.parametrize("kind", ["JaccardIndex", "ConfusionMatrix", "Accuracy", "F1Score"])
+def test_a_wrong_task_names_the_tasks(kind):
+    text = "task must be one of 'multiclass', 'binary', 'multilabel', or the name of a label set, one of 'cityscapes', "
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}.*, got 'multi-class'$"):
+        getattr(classification, kind)("multi-class")
 
 
 def test_labels_that_are_not_whole_are_cut_off_there_and_raise_here():
