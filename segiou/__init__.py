@@ -14,45 +14,45 @@ arguments of torchmetrics' packages of these names are in ``segiou.classificatio
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from segiou import functional
-from segiou.classification import (
-    BinaryConfusionMatrix,
-    BinaryJaccardIndex,
-    ConfusionMatrix,
-    JaccardIndex,
-    MulticlassConfusionMatrix,
-    MulticlassJaccardIndex,
-    MultilabelConfusionMatrix,
-    MultilabelJaccardIndex,
-)
-from segiou.labels import LabelSet
-from segiou.metrics import (
-    BoundaryIoU,
-    CohenKappa,
-    ConfidenceInterval,
-    Dice,
-    FBeta,
-    FrequencyWeightedIoU,
-    GeneralizedDice,
-    Imagewise,
-    ImagewiseDice,
-    ImagewiseIoU,
-    InstanceIoU,
-    MatthewsCorrCoef,
-    MeanAccuracy,
-    MeanIoU,
-    PairedComparison,
-    PixelAccuracy,
-    Precision,
-    Recall,
-    SegmentationMetrics,
-    Sweep,
-    ThresholdSweep,
-    TrimapIoU,
-)
-
 if TYPE_CHECKING:
+    from segiou import classification as classification
+    from segiou import functional
     from segiou import segmentation as segmentation
+    from segiou.classification import (
+        BinaryConfusionMatrix,
+        BinaryJaccardIndex,
+        ConfusionMatrix,
+        JaccardIndex,
+        MulticlassConfusionMatrix,
+        MulticlassJaccardIndex,
+        MultilabelConfusionMatrix,
+        MultilabelJaccardIndex,
+    )
+    from segiou.labels import LabelSet
+    from segiou.metrics import (
+        BoundaryIoU,
+        CohenKappa,
+        ConfidenceInterval,
+        Dice,
+        FBeta,
+        FrequencyWeightedIoU,
+        GeneralizedDice,
+        Imagewise,
+        ImagewiseDice,
+        ImagewiseIoU,
+        InstanceIoU,
+        MatthewsCorrCoef,
+        MeanAccuracy,
+        MeanIoU,
+        PairedComparison,
+        PixelAccuracy,
+        Precision,
+        Recall,
+        SegmentationMetrics,
+        Sweep,
+        ThresholdSweep,
+        TrimapIoU,
+    )
 
 __version__ = "0.1.0"
 
@@ -91,9 +91,22 @@ __all__ = [
     "functional",
 ]
 
+_ROOMS = "labels", "metrics", "classification"
+
 
 def __getattr__(name: str) -> Any:
-    """``segiou.segmentation``, which is imported when it is asked for."""
-    if name == "segmentation":
-        return import_module("segiou.segmentation")
+    """Load what is asked for: torch is loaded with the first metric, so that ``segiou --help`` need not wait for it."""
+    if name in ("classification", "functional", "segmentation"):
+        return import_module(f"segiou.{name}")
+    if name in __all__:
+        for room in _ROOMS:
+            found = getattr(import_module(f"segiou.{room}"), name, None)
+            if found is not None:
+                globals()[name] = found
+                return found
     raise AttributeError(f"module 'segiou' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, those that are not loaded yet among them."""
+    return sorted({*globals(), *__all__})

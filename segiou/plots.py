@@ -1,10 +1,12 @@
-"""Drawing: bars of scores per class, confusion matrices as heat maps, scores over thresholds. Needs matplotlib."""
+"""Drawing: bars, lines over time, intervals, confusion matrices, curves over thresholds. Needs matplotlib."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
+Layout = Literal["constrained", "compressed", "tight"]
+MOST_WRITTEN = 30  # classes whose counts are written into the cells of a matrix
 CURVES = {
     "IoU": ("#4c78a8", "-"),
     "Dice": ("#e45756", "-"),
@@ -13,7 +15,9 @@ CURVES = {
 }
 
 
-def figure(width: float, height: float, pyplot: bool = True, **kwargs: Any) -> Any:
+def figure(
+    width: float, height: float, pyplot: bool = True, layout: Layout | None = "constrained", **kwargs: Any
+) -> Any:
     """A new figure and its axes; one that pyplot shows, or one on its own. The rest goes to ``subplots``."""
     try:
         from matplotlib.figure import Figure
@@ -22,8 +26,8 @@ def figure(width: float, height: float, pyplot: bool = True, **kwargs: Any) -> A
     if pyplot:
         import matplotlib.pyplot as plt
 
-        return plt.subplots(figsize=(width, height), layout="constrained", **kwargs)
-    fig = Figure(figsize=(width, height), layout="constrained")
+        return plt.subplots(figsize=(width, height), layout=layout, **kwargs)
+    fig = Figure(figsize=(width, height), layout=layout)
     return fig, fig.subplots(**kwargs)
 
 
@@ -34,8 +38,12 @@ def bars(
     mean: float | None,
     ax: Any,
     left_out: Sequence[int] = (),
+    nothing: str = "absent",
 ) -> Any:
-    """Horizontal bars with the value beside each, pale for what is ``left_out`` of the ``mean``, a dashed line."""
+    """Horizontal bars with the value beside each, pale for what is ``left_out`` of the ``mean``, a dashed line.
+
+    ``nothing`` is written where a score is nan.
+    """
     values = [float(score) for score in scores]
     if len(values) != len(names):
         raise ValueError(f"val must hold a score for each of the {len(names)} classes, got {len(values)}")
@@ -44,7 +52,7 @@ def bars(
     ax.barh(range(len(values)), [0.0 if v != v else v for v in values], color=colours)
     box = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"}
     for row, value in enumerate(values):
-        text, end = ("absent", 0.0) if value != value else (f"{value:.3f}", max(value, 0.0))
+        text, end = (nothing, 0.0) if value != value else (f"{value:.3f}", max(value, 0.0))
         ax.annotate(text, (end, row), (4, 0), textcoords="offset points", va="center", size=8, bbox=box)
     if mean is not None and mean == mean:
         ax.axvline(mean, color="#e45756", linestyle="--", zorder=1.5, label=f"{label} {mean:.4f}")
@@ -58,12 +66,45 @@ def bars(
     return fig, ax
 
 
+def over_time(series: Mapping[str, Sequence[float]], label: str, ax: Any) -> Any:
+    """Lines over the place in a list of results, one for each name, with a legend beside the axes."""
+    fig, ax = (None, ax) if ax is not None else figure(6.4 + 1.6 * (len(series) > 1), 4.0)
+    for number, (name, values) in enumerate(series.items()):
+        style = ("-", "--", ":", "-.")[number // 10 % 4]  # colours come again after ten
+        ax.plot(range(len(values)), list(values), style, marker="o", markersize=3, label=_literal(name))
+    ax.set_xlabel("result")
+    ax.set_ylabel(_literal(label))
+    ax.grid(color="#dddddd")
+    ax.set_axisbelow(True)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.spines[["top", "right"]].set_visible(False)
+    if len(series) > 1:
+        columns = -(-len(series) // 20)
+        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=8, borderaxespad=0, ncols=columns)
+    return fig, ax
+
+
+def histogram(scores: Sequence[float], label: str, mean: float, ax: Any) -> Any:
+    """How many images have which score; the mean is a dashed line."""
+    fig, ax = (None, ax) if ax is not None else figure(6.4, 3.6)
+    found = [score for score in scores if score == score]
+    ax.hist(found, bins=25, range=(min(0.0, *found, 0.0), 1.0), color="#4c78a8")
+    if mean == mean:
+        ax.axvline(mean, color="#e45756", linestyle="--", label=f"{label} {mean:.4f}")
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
+    ax.set_xlabel(f"score of an image ({len(found):,} images)")
+    ax.set_ylabel("images")
+    ax.spines[["top", "right"]].set_visible(False)
+    return fig, ax
+
+
 def intervals(found: Mapping[str, Sequence[float]], label: str, ax: Any) -> Any:
     """Scores as points with their intervals as whiskers: (value, low, high) by name."""
     fig, ax = (None, ax) if ax is not None else figure(6.4, 1.2 + 0.3 * len(found))
     for row, (value, low, high) in enumerate(found.values()):
         ax.plot([low, high], [row, row], color="#9ecae9", linewidth=5, solid_capstyle="butt")
-        ax.plot([value], [row], "o", color="#4c78a8")
+        ax.plot([value], [row], "o", color="#4c78a8", markersize=5)
+        ax.plot([low, high], [row, row], "|", color="#1f3b5c", markersize=11)  # over the dot, which is wider than many
         text = "absent" if value != value else f"{value:.3f} [{low:.3f}, {high:.3f}]"
         ax.annotate(text, (1.02, row), xycoords=("axes fraction", "data"), va="center", size=8)
     ax.set_yticks(range(len(found)), [_literal(name) for name in found], size=8)
@@ -78,28 +119,26 @@ def intervals(found: Mapping[str, Sequence[float]], label: str, ax: Any) -> Any:
 def heat_map(
     matrix: Tensor, names: Sequence[str], ax: Any = None, title: str | None = None, pyplot: bool = True
 ) -> Any:
-    """A confusion matrix with its values in the cells up to 25 classes.
+    """A confusion matrix with values in the cells up to 30 classes; of more than 12, not in cells below half a percent.
 
-    Counts are coloured by their share of the target class, shares as they are.
+    Counts are coloured by their share of the target class, shares as they are. Each text takes a millisecond to draw:
+    without those that say next to nothing a figure for a logger costs a fraction.
     """
     size = len(names)
     if tuple(matrix.shape) != (size, size):
         raise ValueError(f"the matrix must be of {size} x {size} for {size} names, got shape {tuple(matrix.shape)}")
     names = [_literal(name) for name in names]
-    side = min(4.0 + 0.28 * size, 16.0)
-    fig, ax = (None, ax) if ax is not None else figure(side + 1, side, pyplot)
+    fig, ax = (None, ax) if ax is not None else _square(names, pyplot)
     counts = matrix.detach().cpu().double()
     shares = matrix.is_floating_point()
     share = (counts if shares else (counts / counts.sum(-1, keepdim=True)).nan_to_num()).numpy()
     image = ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    if size <= 25:
-        for row in range(size):
-            for column in range(size):
-                if not counts[row, column]:
-                    continue
-                color = "white" if share[row, column] > 0.6 else "#333333"
-                text = _short(float(counts[row, column]), shares)
-                ax.text(column, row, text, ha="center", va="center", size=8 if size < 12 else 6, color=color)
+    if size <= MOST_WRITTEN:
+        written = (counts > 0).numpy() & (share >= (0.0 if size <= 12 else 0.005))
+        for row, column in zip(*(index.tolist() for index in written.nonzero()), strict=True):
+            color = "white" if share[row, column] > 0.6 else "#333333"
+            text = _short(float(counts[row, column]), shares)
+            ax.text(column, row, text, ha="center", va="center", size=8 if size < 12 else 6, color=color)
     step = max(1, size // 40)
     ticks = list(range(0, size, step))
     ax.set_xticks(ticks, [names[i] for i in ticks], rotation=90 if size > 4 else 0, size=8)
@@ -109,6 +148,17 @@ def heat_map(
     if title:
         ax.set_title(_literal(title), size=10)
     ax.figure.colorbar(image, ax=ax, label="share" if shares else "share of the target class", shrink=0.8)
+    return fig, ax
+
+
+def _square(names: Sequence[str], pyplot: bool) -> Any:
+    """A figure for a matrix; for a logger with margins for the names that are reckoned, not measured, which is slow."""
+    side = min(4.0 + 0.28 * len(names), 16.0)
+    if pyplot:
+        return figure(side + 1, side)
+    fig, ax = figure(side + 1, side, pyplot=False, layout=None)
+    margin = min(0.7 + 0.07 * max(map(len, names)), side / 2)
+    fig.subplots_adjust(left=margin / (side + 1), right=1 - 0.2 / (side + 1), bottom=margin / side, top=1 - 0.4 / side)
     return fig, ax
 
 

@@ -1,8 +1,8 @@
-"""Settings and helpers that every test file shares."""
+"""Settings and fixtures that every test file shares."""
 
 import os
 
-import matplotlib
+import matplotlib.pyplot
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -20,3 +20,10 @@ settings.load_profile("segiou")
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def _closed_figures():
+    """Close the figures that a test leaves open."""
+    yield
+    matplotlib.pyplot.close("all")

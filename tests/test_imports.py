@@ -23,6 +23,7 @@ print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 """
 # Rooms from the ground up. A room may import the rooms of the lines above its own, and nothing else of the package.
 FLOORS = [
+    {"argument_checks"},
     {"scoring"},
     {"counting"},
     {"labels"},
@@ -36,7 +37,7 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
-AT_THE_TOP = {"__init__", "__main__", "functional", "plots", "transformers"}
+AT_THE_TOP = {"__init__", "__main__", "argument_checks", "functional", "plots", "transformers"}
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -47,9 +48,33 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def test_import_segiou_loads_nothing_heavy():
-    new = loaded_by("import segiou, segiou.functional, segiou.transformers")
+    new = loaded_by("import segiou, segiou.functional, segiou.transformers; from segiou import *")
     assert "segiou" in new
     assert not new & set(HEAVY)
+
+
+def loaded_without_torch(statement: str) -> set[str]:
+    code = f"import sys\n{statement}\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(out.stdout.splitlines()[-1].split())
+
+
+def test_the_package_and_its_label_sets_do_not_load_torch():
+    statement = "import segiou; labels = segiou.LabelSet.of('cityscapes'); labels.to_json()"
+    assert "segiou" in loaded_without_torch(statement)
+    assert "torch" not in loaded_without_torch(statement)
+    assert "torch" in loaded_without_torch("import segiou; segiou.MeanIoU")
+
+
+def test_every_public_name_is_there_when_it_is_asked_for():
+    types = ast.parse((PACKAGE / "__init__.py").read_text())
+    named = {alias.name for node in ast.walk(types) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert named >= set(segiou.__all__)  # what editors and mypy see
+    assert set(segiou.__all__) <= set(dir(segiou))
+    for name in segiou.__all__:
+        assert getattr(segiou, name).__name__.split(".")[-1] == name
+    with pytest.raises(AttributeError, match="module 'segiou' has no attribute 'MeanIuO'"):
+        segiou.MeanIuO  # noqa: B018
 
 
 def test_the_test_above_can_fail():
@@ -142,6 +167,34 @@ def test_a_circle_within_a_room_is_found():
 
 def test_no_room_takes_a_private_name_of_another():
     assert [found for path in MODULES.values() for found in private_names(path)] == []
+
+
+TESTS = Path(__file__).parent
+
+
+def taken_from_tests(path: Path) -> list[str]:
+    """What a file imports from a module of tests, ``tests.*.test_*``."""
+    names = [
+        f"{getattr(node, 'module', '')}.{alias.name}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    ]
+    return [name for name in names if "tests" in name.split(".") and ".test_" in name]
+
+
+def test_what_tests_share_is_in_helpers_and_not_in_a_test():
+    assert [found for path in TESTS.rglob("*.py") for found in taken_from_tests(path)] == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["from tests.metrics.test_scores import same", "from tests.metrics import test_scores", "import tests.test_plots"],
+)
+def test_an_import_from_a_test_is_found(tmp_path, statement):
+    path = tmp_path / "test_new.py"
+    path.write_text(f"import torch\nfrom tests.helpers import oracle\n{statement}\n")
+    assert len(taken_from_tests(path)) == 1
 
 
 def test_a_wrong_import_is_found(tmp_path):

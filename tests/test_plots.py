@@ -5,13 +5,9 @@ import pytest
 import torch
 
 import segiou
-from tests.metrics.test_scores import TASKS, batch, build, every_case
+from tests.helpers.metric_cases import TASKS, batch, build, every_case
 
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("_closed_figures")
 
 
 @every_case
@@ -112,3 +108,56 @@ def test_without_matplotlib_the_message_says_what_to_install(monkeypatch):
     metric.update(torch.tensor([0]), torch.tensor([0]))
     with pytest.raises(ModuleNotFoundError, match=r'pip install "segiou\[plot\]"'):
         metric.plot()
+
+
+def test_results_over_time_are_lines_with_the_names_of_the_classes_beside_the_axes(tmp_path):
+    names = [f"class {i}" for i in range(12)]
+    metric = segiou.MeanIoU(12, class_names=names, average="none")
+    results = [torch.rand(12) for _ in range(4)]
+    fig, ax = metric.plot(results)
+    assert [line.get_label() for line in ax.lines] == names
+    assert ax.lines[3].get_ydata() == pytest.approx([float(result[3]) for result in results])
+    fig.savefig(tmp_path / "plot.png")
+    renderer = fig.canvas.get_renderer()
+    assert not ax.get_legend().get_window_extent(renderer).overlaps(ax.get_window_extent(renderer))
+    _, alone = segiou.MeanIoU(3).plot([torch.tensor(0.5), torch.tensor(0.75)])
+    assert alone.lines[0].get_ydata() == pytest.approx([0.5, 0.75])
+    assert alone.get_ylabel() == "mIoU"
+    _, scores = segiou.SegmentationMetrics(3).plot([{"mIoU": 0.5, "Dice": 0.6}, {"mIoU": 0.7, "Dice": 0.8}])
+    assert [line.get_label() for line in scores.lines] == ["mIoU", "Dice"]
+
+
+def test_a_single_score_is_a_bar():
+    metric = segiou.PixelAccuracy(2)
+    metric.update(torch.tensor([0, 1, 1, 1]), torch.tensor([0, 1, 1, 0]))
+    for _, ax in (metric.plot(), metric.plot(metric.compute())):
+        assert [bar.get_width() for bar in ax.patches] == [0.75]
+        assert [label.get_text() for label in ax.get_yticklabels()] == ["PixelAccuracy"]
+    imagewise = segiou.ImagewiseIoU(2)
+    imagewise.update(torch.tensor([[0, 1]]), torch.tensor([[0, 1]]))
+    _, ax = imagewise.plot()
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["mIoU_I"]
+
+
+def test_images_that_were_kept_are_a_histogram():
+    metric = segiou.ImagewiseIoU(2, keep_images=True)
+    target = torch.randint(0, 2, (30, 5, 5))
+    metric.update(torch.where(torch.rand(30, 5, 5) < torch.rand(30, 1, 1), 1 - target, target), target)
+    _, ax = metric.plot()
+    assert sum(bar.get_height() for bar in ax.patches) == 30
+    assert ax.get_legend().get_texts()[0].get_text() == f"mIoU_I {float(metric.compute()):.4f}"
+
+
+def test_a_narrow_interval_is_drawn_over_its_dot():
+    from segiou.plots import intervals
+
+    _, ax = intervals({"mIoU": (0.5, 0.4999, 0.5001)}, "95 % interval", None)
+    assert [line.get_marker() for line in ax.lines] == ["None", "o", "|"]
+    assert ax.lines[-1].get_xdata() == pytest.approx([0.4999, 0.5001])
+
+
+def test_a_class_without_instances_says_so():
+    metric = segiou.InstanceIoU(2, class_names=["road", "car"])
+    metric.update(torch.tensor([[0, 1]]), torch.tensor([[0, 1]]), torch.tensor([[0, 7]]))
+    _, ax = metric.plot()
+    assert [text.get_text() for text in ax.texts] == ["no instances", "1.000"]

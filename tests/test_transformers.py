@@ -2,13 +2,8 @@
 
 import gc
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 import weakref
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,12 +22,9 @@ from segiou import ConfusionMatrix, LabelSet, MeanIoU
 from segiou.transformers import compute_metrics
 from tests.helpers import oracle
 from tests.helpers import transformers_cases as cases
+from tests.helpers.processes import TORCHRUN, results_of_two_ranks
 from tests.helpers.strategies import labels
 from tests.helpers.transformers_cases import CLASSES, IGNORED, Given, Samples, measured, naive, trainer
-
-ROOT = Path(__file__).parents[1]
-SECONDS = 200
-
 
 NAMES = ("MeanAccuracy", "PixelAccuracy", "Dice", "Precision", "Recall", "CohenKappa", "MatthewsCorrCoef")
 
@@ -196,7 +188,7 @@ def test_the_metric_that_is_given_is_not_changed():
     metric = MeanIoU(2, average="none", class_names=["road", "car"])
     measure = compute_metrics(metric=metric)
     batch = EvalPrediction(torch.tensor([[[0, 1]]]), torch.tensor([[[0, 0]]]))
-    assert measure(batch) == {"mIoU/road": 0.5, "mIoU/car": 0.0}
+    assert measure(batch) == {"mIoU_per_class/road": 0.5, "mIoU_per_class/car": 0.0}
     measure(batch, False)
     assert metric.confmat.sum() == 0
     assert metric.sync_on_compute
@@ -266,26 +258,7 @@ def test_upsample_can_be_forbidden():
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each of two processes has measured, by case."""
-    folder = tmp_path_factory.mktemp("ranks")
-    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    settings = {**os.environ, "PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    with subprocess.Popen(
-        [*launcher, "-m", "tests.helpers.transformers_cases", str(folder)],
-        env=settings,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            printed, _ = process.communicate(timeout=SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            pytest.fail(f"the processes hang:\n{process.communicate()[0][-3000:]}")
-    assert process.returncode == 0, printed[-5000:]
-    return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in (0, 1)]
+    return results_of_two_ranks([*TORCHRUN, "tests.helpers.transformers_cases"], tmp_path_factory.mktemp("ranks"))
 
 
 @pytest.mark.parametrize("case", cases.SAME, ids=lambda case: case.__name__)

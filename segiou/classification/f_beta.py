@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
+from segiou.argument_checks import number_in
 from segiou.classification.shares import StatShare
 from segiou.classification.stat_scores import MultidimAverage
 from segiou.counting import IgnoreIndex, Task
-from segiou.counting.rules import number_in
 from segiou.labels.class_names import NumClasses
 from segiou.scoring.averaging import Average
 

@@ -2,9 +2,9 @@
 
 from typing import Any, Literal
 
+from segiou.argument_checks import number_in
 from segiou.classification.tasks import TaskMetric, arguments_of
 from segiou.counting import IgnoreIndex, Task
-from segiou.counting.rules import number_in
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.scores import MeanIoU
 from segiou.scoring import formulas

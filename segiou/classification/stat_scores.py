@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
+from segiou.argument_checks import number_in
 from segiou.classification.tasks import TaskMetric, arguments_of
 from segiou.counting import IgnoreIndex, Task
-from segiou.counting.rules import number_in
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.pixels import here
 from segiou.scoring.averaging import Average

@@ -1,30 +1,21 @@
 """What the shell shows: progress while files are scored, and tables."""
 
-import sys
 import time
 
-from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
 from torch import Tensor
 
 from segiou.cli.results import FBETA, Row, class_rows, headline
+from segiou.cli.terminal import console, right, table
 from segiou.evaluation.evaluate import Outcome
 from segiou.evaluation.tally import GivenScores, Result
-from segiou.labels import LabelSet
 from segiou.metrics.bootstrap import Comparison
 from segiou.metrics.scores import MeanIoU
 
 EVERY = 0.2  # seconds between two looks at the running mIoU
 MOST_NAMED = 10  # files that could not be scored
 COLUMNS = {"IoU": "IoU", "Dice": "Dice", "Precision": "Precision", "Recall": "Recall", "BoundaryIoU": "Boundary"}
-
-
-def console(stderr: bool = False) -> Console:
-    """A console that shows names as they are; wide where no terminal says how wide it is."""
-    terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, width=None if terminal else 100, markup=False, emoji=False, highlight=False)
 
 
 class Watch:
@@ -73,32 +64,43 @@ def cell(value: float | None, sign: str = "") -> str:
     return "-" if value is None or value != value else f"{value:{sign}.4f}"
 
 
-def show_evaluation(out: Console, outcome: Outcome, worst: int) -> None:
-    """The table of classes, the scores of the whole, and the images that scored lowest."""
+def show_evaluation(out: Console, outcome: Outcome, worst: int, twins: str = "") -> None:
+    """The tables of classes and of groups, their scores of the whole, and the images that scored lowest.
+
+    Args:
+        out: where it is shown.
+        outcome: of one model.
+        worst: how many images are named.
+        twins: a remark on values that may mean something else than is counted, or nothing.
+    """
     (result,) = outcome.results
-    rows = class_rows(result)
-    columns = [column for column in COLUMNS if column in rows[0]]
-    bounds_too = [_right("95 % of IoU")] if "IoU_low" in rows[0] else []
-    table = _table("class", *[_right(COLUMNS[column]) for column in columns], *bounds_too, _right("target pixels"))
-    left_out = MeanIoU.score.left_out(result.metric.averaging)
-    for place, row in enumerate(rows):
-        name = f"{row['name']} *" if place in left_out else row["name"]
-        bounds = [_bounds(row["IoU_low"], row["IoU_high"])] if "IoU_low" in row else []
-        table.add_row(name, *[cell(row[column]) for column in columns], *bounds, f"{row['target']:,}")
-    notes = ["-: nothing to divide by, left out of means"] * any(row[c] is None for row in rows for c in columns)
-    table.caption = "\n".join(notes + ["*: not in means"] * bool(left_out)) or None
-    out.print(table)
-    _show_headline(out, result)
-    void, counted = int(result.counts[:-1, -1].sum()), int(result.counts[:-1].sum())
-    if void:
-        remedy = "; does PRED hold other ids? see --pred-class-ids" if 2 * void > counted else ""
-        out.print(
-            f"{void:,} of {counted:,} counted pixels are predicted as no class, and are misses{remedy}", soft_wrap=True
-        )
+    show_scores(out, result, "class")
+    if result.groups is not None:
+        out.print("\ngroups of classes")
+        show_scores(out, result.groups, "group")
+    if twins:
+        out.print(twins, soft_wrap=True)
     if worst and result.images.ids:
         out.print(f"\nlowest mIoU of {images(len(result.images.ids))}")
         for name, value in result.images.worst(worst):
             out.print(f"  {cell(value)}  {name}", soft_wrap=True)
+
+
+def show_scores(out: Console, result: Result, kind: str) -> None:
+    """The table of classes, or of groups, and the scores of the whole."""
+    rows = class_rows(result)
+    columns = [column for column in COLUMNS if column in rows[0]]
+    bounds_too = [right("95 % of IoU")] if "IoU_low" in rows[0] else []
+    shown = table(kind, *[right(COLUMNS[column]) for column in columns], *bounds_too, right("target pixels"))
+    left_out = MeanIoU.score.left_out(result.metric.averaging)
+    for place, row in enumerate(rows):
+        name = f"{row['name']} *" if place in left_out else row["name"]
+        bounds = [_bounds(row["IoU_low"], row["IoU_high"])] if "IoU_low" in row else []
+        shown.add_row(name, *[cell(row[column]) for column in columns], *bounds, f"{row['target']:,}")
+    notes = ["-: nothing to divide by, left out of means"] * any(row[c] is None for row in rows for c in columns)
+    shown.caption = "\n".join(notes + ["*: not in means"] * bool(left_out)) or None
+    out.print(shown)
+    _show_headline(out, result)
 
 
 def _show_headline(out: Console, result: Result) -> None:
@@ -110,21 +112,33 @@ def _show_headline(out: Console, result: Result) -> None:
 
 def show_comparison(out: Console, outcome: Outcome, most: int) -> None:
     """Both scores and their differences, classes that got better and worse, and images that differ most."""
-    table = _table("", *[_right(name) for name in ("A", "B", "B - A", "95 % of B - A", "p")], "")
-    differences = outcome.differences
+    _show_differences(out, outcome.differences, "classes")
+    if outcome.group_differences:
+        out.print("\ngroups of classes")
+        _show_differences(out, outcome.group_differences, "groups")
+    rows = image_differences(outcome)[:most]
+    if rows:
+        out.print(
+            f"\nimages whose mIoU differs most, of {images(len(outcome.results[0].images.ids))}, "
+            "sorted by the size of B - A, whatever its sign"
+        )
+        for row in rows:
+            shown = f"{cell(row['a'])} to {cell(row['b'])} ({cell(row['b'] - row['a'], '+')})"
+            out.print(f"  {shown}  {row['name']}", soft_wrap=True)
+
+
+def _show_differences(out: Console, differences: dict[str, Comparison], kind: str) -> None:
+    shown = table("", *[right(name) for name in ("A", "B", "B - A", "95 % of B - A", "p")], "")
     whole = [name for name in differences if "/" not in name and name != FBETA]
     classes = sorted((name for name in differences if "/" in name), key=lambda name: _order(name, differences))
     for name in [*whole, *classes]:
         ends = name == whole[-1]
-        table.add_row(name, *_difference_cells(differences[name]), end_section=ends)
-    table.caption = "better, worse: the interval of B - A does not hold 0; of many classes, 5 % are so by chance"
-    out.print(table)
-    rows = image_differences(outcome)[:most]
-    if rows:
-        out.print(f"\nimages whose mIoU differs most, of {images(len(outcome.results[0].images.ids))}")
-        for row in rows:
-            shown = f"{cell(row['a'])} to {cell(row['b'])} ({cell(row['b'] - row['a'], '+')})"
-            out.print(f"  {shown}  {row['name']}", soft_wrap=True)
+        shown.add_row(name, *_difference_cells(differences[name]), end_section=ends)
+    shown.caption = (
+        f"{kind} are sorted by B - A, the greatest gain first\n"
+        f"better, worse: the interval of B - A does not hold 0; of many {kind}, 5 % are so by chance"
+    )
+    out.print(shown)
 
 
 def image_differences(outcome: Outcome) -> list[Row]:
@@ -152,28 +166,6 @@ def show_failures(out: Console, outcome: Outcome) -> None:
         out.print(f"PARTIAL: interrupted after {scored}, and nothing else is scored", style="bold red")
 
 
-def show_presets(out: Console) -> None:
-    """The label sets that are known by name."""
-    table = _table("name", _right("classes"), _right("raw ids"), "colours", "groups")
-    for name in LabelSet.presets():
-        labels = LabelSet.of(name)
-        groups = ", ".join(labels.groups)
-        table.add_row(name, str(labels.num_classes), str(len(labels.ids)), "yes" if labels.palette else "no", groups)
-    out.print(table)
-
-
-def show_preset(out: Console, labels: LabelSet) -> None:
-    """The classes of one label set."""
-    table = _table(_right("class"), "name", "raw ids", "colour")
-    for number, name in enumerate(labels.class_names):
-        raw = ", ".join(str(value) for value, meaning in labels.ids.items() if meaning == number)
-        colour = "" if labels.palette is None else "#{:02x}{:02x}{:02x}".format(*labels.palette[number])
-        table.add_row(str(number), name, raw, colour)
-    ignored = ", ".join(str(value) for value, meaning in labels.ids.items() if meaning in labels.ignore_index)
-    table.add_row("", "ignored", ignored, "")
-    out.print(table)
-
-
 def _difference_cells(found: Comparison) -> list[str]:
     low, high = float(found.difference.low), float(found.difference.high)
     verdict = "better" if low > 0 else "worse" if high < 0 else ""
@@ -190,11 +182,3 @@ def _order(name: str, differences: dict[str, Comparison]) -> tuple[bool, float, 
     """The greatest gain first, what cannot be compared last."""
     gain = float(differences[name].difference.value)
     return gain != gain, -gain if gain == gain else 0.0, name
-
-
-def _table(*columns: Column | str) -> Table:
-    return Table(*columns, box=box.SIMPLE_HEAD, caption_justify="left", pad_edge=False)
-
-
-def _right(name: str) -> Column:
-    return Column(name, justify="right", no_wrap=True)

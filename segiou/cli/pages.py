@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from segiou.evaluation.evaluate import Outcome
-from segiou.evaluation.mask_files import MaskError, read_mask
+from segiou.evaluation.mask_files import read_mask
+from segiou.evaluation.masks import MaskError
 from segiou.evaluation.pairing import Item
+from segiou.evaluation.placement import in_one_place
 from segiou.evaluation.tally import Scoring
 from segiou.metrics.scores import SegmentationMetrics
 from segiou.report import Report, WorstImage
@@ -30,6 +32,8 @@ def report_of(
     means = {name: value for name, value in result.scores.items() if name in ("mIoU_I", "mIoU_C")}
     if result.boundary is not None:
         means["BoundaryIoU"] = result.boundary[1]
+    if result.groups is not None:
+        means["mIoU of groups"] = result.groups.scores["mIoU"]
     stopped = ["PARTIAL: interrupted, and only the images up to then are scored"] * outcome.partial
     rule = {} if result.interval_rule is None else {"Intervals": result.interval_rule}
     report = Report.of(
@@ -52,8 +56,10 @@ def report_of(
 def _worst_image(item: Item, score: float, scoring: Scoring) -> WorstImage | None:
     """The masks of an image; None where they are volumes, or have gone meanwhile."""
     try:
-        pred = scoring.of_pred.classes(item.preds[0], read_mask(item.preds[0])).numpy()
-        label = scoring.of_label.classes(item.label, read_mask(item.label)).numpy()
+        of_pred, of_label, most = scoring.of_pred, scoring.of_label, scoring.max_pixels
+        label = of_label.labels_of(read_mask(item.label, most))
+        pred = in_one_place(of_pred.labels_of(read_mask(item.preds[0], most)), label)
+        classes = of_pred.classes(pred).numpy(), of_label.classes(label).numpy()
     except MaskError:
         return None
-    return WorstImage(item.name, score, pred, label) if label.ndim == 2 else None
+    return WorstImage(item.name, score, *classes) if len(label.shape) == 2 else None

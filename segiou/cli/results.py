@@ -10,6 +10,7 @@ from torch import Tensor
 
 from segiou.evaluation.evaluate import Outcome
 from segiou.evaluation.tally import Result
+from segiou.metrics.bootstrap import Comparison
 from segiou.metrics.scores import CLASS_SCORES
 
 Row = dict[str, Any]
@@ -41,18 +42,29 @@ def headline(result: Result) -> dict[str, float | None]:
 
 def model_json(result: Result) -> Row:
     """One model."""
-    bounds = {name: {"low": _plain(i.low), "high": _plain(i.high)} for name, i in result.intervals.items()}
-    return {
+    images: list[Row] = [
+        {"name": name, "mIoU": _plain(value)}
+        for name, value in zip(result.images.ids, result.images.values, strict=True)
+    ]
+    found: Row = {
         "scores": headline(result),
         "interval_rule": result.interval_rule,
-        "intervals": {name: each for name, each in bounds.items() if "/" not in name and name != FBETA},
+        "intervals": _intervals(result),
         "classes": class_rows(result),
         "confusion": result.counts.tolist(),
-        "images": [
-            {"name": name, "mIoU": _plain(value)}
-            for name, value in zip(result.images.ids, result.images.values, strict=True)
-        ],
+        "images": images,
     }
+    of_groups = result.groups
+    if of_groups is not None:
+        found |= {
+            "group_scores": headline(of_groups),
+            "group_intervals": _intervals(of_groups),
+            "groups": class_rows(of_groups),
+        }
+        values = dict(zip(of_groups.images.ids, of_groups.images.values, strict=True))
+        for image in images:
+            image["group_mIoU"] = _plain(values[image["name"]])
+    return found
 
 
 def as_json(outcome: Outcome, facts: Mapping[str, Any]) -> bytes:
@@ -72,17 +84,18 @@ def as_json(outcome: Outcome, facts: Mapping[str, Any]) -> bytes:
         found |= model_json(outcome.results[0])
     else:
         found |= dict(zip("ab", map(model_json, outcome.results), strict=True))
-        found["differences"] = {
-            name: {**_bounds(each.difference), "p_value": _plain(each.p_value)}
-            for name, each in outcome.differences.items()
-            if name != FBETA
-        }
+        found["differences"] = _differences(outcome.differences)
+        if outcome.group_differences:
+            found["group_differences"] = _differences(outcome.group_differences)
     return (json.dumps(found, indent=1, allow_nan=False) + "\n").encode()
 
 
 def as_csv(result: Result) -> bytes:
-    """The table of classes; scores that are nan are empty."""
+    """The table of classes, and of groups where there are; scores that are nan are empty."""
     rows, text = class_rows(result), io.StringIO()
+    if result.groups is not None:
+        kinds = {"class": rows, "group": class_rows(result.groups)}
+        rows = [{"kind": kind, **row} for kind, each in kinds.items() for row in each]
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -92,6 +105,20 @@ def as_csv(result: Result) -> bytes:
 def _scores(result: Result) -> dict[str, Tensor]:
     scores = {name: value for name, value in result.scores.items() if "/" not in name and name != FBETA}
     return scores if result.boundary is None else {**scores, "BoundaryIoU": result.boundary[1]}
+
+
+def _intervals(result: Result) -> Row:
+    """The bounds of the scores of the whole, where drawn."""
+    bounds = {name: {"low": _plain(i.low), "high": _plain(i.high)} for name, i in result.intervals.items()}
+    return {name: each for name, each in bounds.items() if "/" not in name and name != FBETA}
+
+
+def _differences(differences: Mapping[str, Comparison]) -> Row:
+    return {
+        name: {**_bounds(each.difference), "p_value": _plain(each.p_value)}
+        for name, each in differences.items()
+        if name != FBETA
+    }
 
 
 def _bounds(interval: Any) -> Row:

@@ -2,13 +2,14 @@
 
 import functools
 import math
-import operator
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from numbers import Real
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
+
+from segiou.argument_checks import flag, integers, number_in
+from segiou.counting.memory import lack_of_memory
 
 Task = Literal["multiclass", "binary", "multilabel"]
 Upsample = Literal["bilinear", "nearest"]
@@ -78,6 +79,7 @@ class Rules:
                 f"got threshold={threshold!r} and from_logits={from_logits!r}"
             )
         classes, labels = _sizes(task, num_classes, num_labels)
+        _require_memory(classes)
         ignored = _ignored(ignore_index, task, classes)
         return cls(
             task=task,
@@ -160,6 +162,16 @@ def _positive(name: str, value: int | None, task: Task) -> int:
     return number
 
 
+def _require_memory(classes: int) -> None:
+    side = classes + 1
+    lack = lack_of_memory(8 * side**2)
+    if lack:
+        raise ValueError(
+            f"num_classes={classes} needs a matrix of {side:,} x {side:,} counts (int64), which {lack}: "
+            "pass fewer classes"
+        )
+
+
 def _ignored(ignore_index: IgnoreIndex, task: Task, classes: int) -> tuple[int, ...]:
     """One or several target values as a sorted tuple."""
     found = tuple(sorted(set(integers("ignore_index", ignore_index))))
@@ -170,39 +182,3 @@ def _ignored(ignore_index: IgnoreIndex, task: Task, classes: int) -> tuple[int, 
     if task != "multiclass" and 1 in found:
         raise ValueError(f"ignore_index={ignore_index!r} leaves no positive class to score for task={task!r}")
     return found
-
-
-def integers(name: str, value: Any) -> tuple[int, ...]:
-    """An integer, several, an array of them, or None, as a tuple. Raises a TypeError that names the argument."""
-    if value is None:
-        return ()
-    try:
-        several = [value] if hasattr(value, "__index__") and not getattr(value, "ndim", 0) else list(value)
-        if any(isinstance(item, bool) for item in several):
-            raise TypeError
-        return tuple(operator.index(item) for item in several)
-    except TypeError:
-        raise TypeError(f"{name} must be an int, several ints or None, got {value!r}") from None
-
-
-def integer(name: str, value: Any) -> int:
-    """One integer. Raises a TypeError that names the argument."""
-    try:
-        (number,) = integers(name, value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be an int, got {value!r}") from None
-    return number
-
-
-def number_in(name: str, value: Any, what: str, low: float, high: float) -> float:
-    """A real number within bounds, as a float. Raises a ValueError that says what it must be."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
-        raise ValueError(f"{name} must be {what}, got {value!r}")
-    return float(value)
-
-
-def flag(name: str, value: Any) -> bool:
-    """True or False. Raises a TypeError that names the argument."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
-    return value

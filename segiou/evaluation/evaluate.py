@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from segiou.evaluation.mask_files import MaskError, read_mask
+from segiou.evaluation.mask_files import read_mask
 from segiou.evaluation.mask_values import count_bytes, count_classes, require_same_size
+from segiou.evaluation.masks import MaskError
 from segiou.evaluation.pairing import Item, Pairing
+from segiou.evaluation.placement import in_one_place
 from segiou.evaluation.processes import gathered, place
 from segiou.evaluation.tally import Counts, Result, Scoring, Tally
 from segiou.metrics.bootstrap import Comparison
@@ -26,14 +28,21 @@ AHEAD = 4  # items that wait for each thread
 class Outcome(NamedTuple):
     """What came of all files.
 
-    ``results``: of each model. ``differences``: of two models, by score. ``failures``: names of what could not be
-    scored and why, sorted. ``partial``: whether it was interrupted.
+    ``results``: of each model. ``differences``: of two models, by score of classes, and ``group_differences``, of
+    groups. ``failures``: names of what could not be scored and why, sorted. ``stopped``: the number of the signal
+    that ended it early, or 0.
     """
 
     results: list[Result]
     differences: dict[str, Comparison]
+    group_differences: dict[str, Comparison]
     failures: list[tuple[str, str]]
-    partial: bool
+    stopped: int
+
+    @property
+    def partial(self) -> bool:
+        """Whether it was ended early."""
+        return bool(self.stopped)
 
 
 class Counter:
@@ -41,23 +50,24 @@ class Counter:
 
     def __init__(self, scoring: Scoring) -> None:
         self.scoring = scoring
-        self.boundary = scoring.boundary_metric()
+        self.boundary = [metric for metric in scoring.boundary_metrics() if metric is not None]
 
     def __call__(self, item: Item) -> Counts:
         """The counts of one item. Raises MaskError."""
-        of_pred, of_label = self.scoring.of_pred, self.scoring.of_label
-        label, pixels, boundary = read_mask(item.label), [], []
+        of_pred, of_label, most = self.scoring.of_pred, self.scoring.of_label, self.scoring.max_pixels
+        label = of_label.labels_of(read_mask(item.label, most))
+        pixels, boundary = [], []
         for path in item.preds:
-            pred = read_mask(path)
-            require_same_size(path, pred, item.label, label)
+            pred = in_one_place(of_pred.labels_of(read_mask(path, most)), label)
+            require_same_size(pred, label)
             counts = count_bytes(pred, label, of_pred, of_label)
-            if counts is None or self.boundary is not None:
-                target, preds = of_label.classes(item.label, label), of_pred.classes(path, pred)
+            if counts is None or self.boundary:
+                target, preds = of_label.classes(label), of_pred.classes(pred)
                 counts = count_classes(preds, target, of_label.num_classes)
-                if self.boundary is not None:
-                    boundary.append(self.boundary.counted(preds[None], target[None]).counts)
+                boundary.append([metric.counted(preds[None], target[None]).counts for metric in self.boundary])
             pixels.append(counts)
-        return Counts(torch.stack(pixels), torch.stack(boundary) if boundary else None)
+        views = tuple(map(torch.stack, zip(*boundary, strict=True))) if self.boundary else None
+        return Counts(torch.stack(pixels), views)
 
 
 def evaluate(
@@ -70,7 +80,7 @@ def evaluate(
 ) -> Outcome:
     """Score all items, every process its share, and give all of them the whole.
 
-    Ctrl-C ends it early, with what was scored by then.
+    Ctrl-C and SIGTERM end it early, with what was scored by then.
 
     Args:
         pairing: the same in every process.
@@ -83,7 +93,7 @@ def evaluate(
         MaskError: with ``strict``, the first one.
     """
     rank, world = place()
-    tally, failures, partial = Tally(scoring, len(pairing.items[0].preds)), [], False
+    tally, failures, stopped = Tally(scoring, len(pairing.items[0].preds)), [], 0
     with interrupts() as seen, one_thread_each():
         for item, found in in_threads(Counter(scoring), pairing.items[rank::world], workers):
             if not isinstance(found, MaskError):
@@ -94,14 +104,15 @@ def evaluate(
                 failures.append((item.name, str(found)))
             watch(tally.total)
             if seen:
-                partial = True
+                stopped = seen[0]
                 break
         tally.flush()
-        told = gathered((failures, partial))
+        told = gathered((failures, stopped))
         with synced_together(tally.metrics):
-            results, differences = tally.results(), tally.differences()
+            results = tally.results()
+            of_classes, of_groups = [*tally.differences(), {}, {}][:2]
     named = sorted([*pairing.unpaired, *(failure for failed, _ in told for failure in failed)])
-    return Outcome(results, differences, named, any(stopped for _, stopped in told))
+    return Outcome(results, of_classes, of_groups, named, max(number for _, number in told))
 
 
 def in_threads(
@@ -128,22 +139,23 @@ def in_threads(
 
 @contextmanager
 def interrupts() -> Iterator[list[int]]:
-    """Inside, Ctrl-C is put down in a list, and ends nothing; the third is as usual."""
+    """Inside, Ctrl-C and SIGTERM, which schedulers send, are put down in a list and end nothing; the third does."""
     seen: list[int] = []
 
     def heard(number: int, frame: Any) -> None:
         seen.append(number)
         if len(seen) > 2:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     if threading.current_thread() is not threading.main_thread():
         yield seen
         return
-    before = signal.signal(signal.SIGINT, heard)
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield seen
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -1,39 +1,20 @@
 """Label masks from files: whole numbers as they are stored, or colours. What is wrong with a file is a MaskError."""
 
-import importlib.util
-import math
-import os
-import zipfile
 from collections.abc import Callable
-from pathlib import Path, PurePath
-from typing import Any
+from pathlib import Path
 
-import numpy as np
+from segiou.evaluation.array_files import read_nifti, read_npy, read_npz
+from segiou.evaluation.image_files import read_bmp, read_png
+from segiou.evaluation.masks import Mask, MaskError
+from segiou.evaluation.tiff_files import read_tiff
 
-Array = np.ndarray[Any, Any]
+Reader = Callable[[Path, int | None], Mask]
 
 IMAGES = (".png", ".tif", ".tiff", ".bmp")
 SUFFIXES = (*IMAGES, ".npy", ".npz", ".nii", ".nii.gz")
-MOST_PIXELS = 2**31  # of a compressed array, which may claim any size
-_FORMATS = ("PNG", "TIFF", "BMP")  # whatever the name says: a JPEG is none
-_MODES = ("L", "P", "I", "I;16", "I;16L", "I;16B", "1")  # one whole number a pixel, as Pillow calls them
-
-
-class MaskError(ValueError):
-    """A mask that cannot be scored: ``path`` and ``reason``."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{shown(path)}: {reason}")
-        self.path = path
-        self.reason = reason
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.path, self.reason)
-
-
-def shown(path: PurePath) -> str:
-    """A path as text that can be written anywhere: bytes of its name that are no UTF-8 are escaped."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif")
+JPEG = "is a JPEG, which changes labels near every edge: save masks as PNG"
+ENDING = f"a mask must be one of {', '.join(SUFFIXES)}"
 
 
 def suffix_of(path: Path) -> str | None:
@@ -42,32 +23,38 @@ def suffix_of(path: Path) -> str | None:
     return max((suffix for suffix in SUFFIXES if name.endswith(suffix)), key=len, default=None)
 
 
-def read_mask(path: Path) -> Array:
+def is_lossy(path: Path) -> bool:
+    """Whether the name is that of a JPEG, which holds no labels."""
+    return path.name.lower().endswith(LOSSY)
+
+
+def read_mask(path: Path, max_pixels: int | None = None) -> Mask:
     """Read one mask.
 
     Args:
         path: PNG, TIFF or BMP with one whole number a pixel (grey of 8 or 16 bits, or a palette, whose places are
-            the labels) or with three colours; NPY; NPZ of one array; NIfTI, for which nibabel must be installed.
-
-    Returns:
-        Integers or bools, ``(H, W)`` or of any shape for arrays; of colour images uint8 ``(H, W, 3)`` as a
-        ``Colours``.
+            the labels) or with three colours; GeoTIFF; NPY; NPZ of one array; NIfTI, for which nibabel must be
+            installed. Tiles, BigTIFF and some compressions of TIFF need the extra ``tiff``.
+        max_pixels: the largest number of pixels that is read; None for what fits into memory.
 
     Raises:
-        MaskError: no file, a truncated one, one of another kind, or one that does not hold labels.
+        MaskError: no file, a truncated one, one of another kind, one whose header promises more than it holds, or
+            one that does not hold labels.
 
     >>> import tempfile
+    >>> import numpy as np
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     np.save(Path(folder, "mask.npy"), np.array([[0, 1], [2, 255]]))
-    ...     read_mask(Path(folder, "mask.npy"))
+    ...     read_mask(Path(folder, "mask.npy")).values
     array([[  0,   1],
            [  2, 255]])
     """
     suffix = suffix_of(path)
     if suffix is None:
-        raise MaskError(path, f"a mask must be one of {', '.join(SUFFIXES)} (lossy images such as JPEG change labels)")
+        raise MaskError(path, JPEG if is_lossy(path) else ENDING)
     try:
-        return _READERS[suffix](path)
+        reader = _READERS.get(suffix) or _image_reader(path)
+        return reader(path, max_pixels)
     except MaskError:
         raise
     except Exception as error:  # the readers raise whatever a broken file leads them to
@@ -75,80 +62,21 @@ def read_mask(path: Path) -> Array:
         raise MaskError(path, f"cannot be read ({reason or type(error).__name__})") from error
 
 
-class Colours(np.ndarray[Any, Any]):
-    """Red, green and blue of every pixel, uint8 ``(H, W, 3)``, where an image holds colours and no labels."""
+_READERS: dict[str, Reader] = {".npy": read_npy, ".npz": read_npz, ".nii": read_nifti, ".nii.gz": read_nifti}
+_STARTS: tuple[tuple[bytes, Reader], ...] = (
+    (b"\x89PNG\r\n\x1a\n", read_png),
+    (b"BM", read_bmp),
+    *((start, read_tiff) for start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+)
 
 
-def _image(path: Path) -> Array:
-    from PIL import Image
-
-    with Image.open(path, formats=_FORMATS) as image:
-        if image.format == "PNG":
-            image.verify()  # of its checksums, which reading the pixels does not look at
-    with Image.open(path, formats=_FORMATS) as image:
-        if "jpeg" in str(image.info.get("compression")):
-            raise MaskError(path, "is compressed as JPEG, which changes labels")
-        frames = getattr(image, "n_frames", 1)
-        if frames != 1:
-            raise MaskError(path, f"a mask must be one image, got {frames} in one file")
-        if image.mode in _MODES:
-            return np.asarray(image)
-        if image.mode == "RGB":
-            return np.asarray(image).view(Colours)
-        if image.mode == "RGBA":
-            channels = np.asarray(image)
-            if (channels[..., 3] == 255).all():
-                return np.ascontiguousarray(channels[..., :3]).view(Colours)
-            raise MaskError(path, "colours must be opaque, got an alpha channel below 255")
-        raise MaskError(path, f"a mask must hold whole numbers or RGB colours, got an image of mode {image.mode!r}")
-
-
-def _npy(path: Path) -> Array:
-    return _whole(path, np.load(path, allow_pickle=False))
-
-
-def _npz(path: Path) -> Array:
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        if len(names) != 1:
-            raise MaskError(path, f"an npz file must hold one array, got {len(names)}: {', '.join(names)[:200]}")
-        with archive.open(names[0]) as stored:
-            version = np.lib.format.read_magic(stored)
-            header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, _ = header(stored)
-        _require_size(path, shape)
-        with archive.open(names[0]) as stored:
-            return _whole(path, np.asarray(np.lib.format.read_array(stored, allow_pickle=False)))
-
-
-def _nifti(path: Path) -> Array:
-    if importlib.util.find_spec("nibabel") is None:
-        raise MaskError(path, "NIfTI needs nibabel: pip install nibabel")
-    import nibabel
-
-    volume: Any = nibabel.load(path)
-    _require_size(path, volume.shape)
-    values = np.asanyarray(volume.dataobj)
-    if values.dtype.kind == "f" and (values == np.rint(values)).all() and (abs(values) < 2**31).all():
-        return np.asarray(values, np.int32)  # label maps are often stored as floating numbers
-    return _whole(path, values)
-
-
-_READERS: dict[str, Callable[[Path], Array]] = {
-    **dict.fromkeys(IMAGES, _image),
-    ".npy": _npy,
-    ".npz": _npz,
-    ".nii": _nifti,
-    ".nii.gz": _nifti,
-}
-
-
-def _require_size(path: Path, shape: tuple[int, ...]) -> None:
-    if math.prod(shape) > MOST_PIXELS:
-        raise MaskError(path, f"a mask must have at most {MOST_PIXELS:,} pixels, got {math.prod(shape):,}")
-
-
-def _whole(path: Path, values: Array) -> Array:
-    if values.dtype.kind not in "biu":
-        raise MaskError(path, f"a mask must hold whole numbers, got {values.dtype}: save class ids, not scores")
-    return values
+def _image_reader(path: Path) -> Reader:
+    """What reads an image, by its first bytes, whatever its name says. Raises a MaskError for none."""
+    with path.open("rb") as file:
+        first = file.read(8)
+    for start, reader in _STARTS:
+        if first.startswith(start):
+            return reader
+    if first.startswith(b"\xff\xd8"):
+        raise MaskError(path, f"cannot be read (it {JPEG})")
+    raise MaskError(path, "cannot be read (it is no PNG, TIFF or BMP)")

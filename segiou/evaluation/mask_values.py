@@ -5,18 +5,19 @@ is small beside an image. Only values that do not fit into 8 bits are translated
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from segiou.counting import Rules, count
-from segiou.evaluation.mask_files import Array, Colours, MaskError
+from segiou.evaluation.masks import Array, Mask, MaskError
+from segiou.evaluation.remedies import Remedies
 from segiou.labels import LabelSet
-from segiou.labels.tables import KEYS, as_tensor, look_up, narrow
+from segiou.labels.checks import KEYS
+from segiou.labels.tables import as_tensor, look_up, narrow, packed, unpacked
 
 BYTE = 256
 
@@ -29,15 +30,17 @@ class Coding:
         num_classes: C.
         table: the class id of each value, C for values of no class: ignored in a label, void in a prediction.
         rule: what an error says that values must be.
-        remedy: what it says to do.
+        remedies: what it says to do.
         colours: the set whose palette colour images are of, or None.
+        missing: whether pixels without a number (NaN) are of no class; they are an error where not.
     """
 
     num_classes: int
     table: Mapping[int, int]
     rule: str
-    remedy: str
+    remedies: Remedies
     colours: LabelSet | None = None
+    missing: bool = False
 
     @classmethod
     def of(
@@ -48,6 +51,8 @@ class Coding:
         of_label: bool = True,
         class_ids: bool = False,
         reduce_zero_label: bool = False,
+        ids: Mapping[int, int] | None = None,
+        missing: bool = False,
     ) -> "Coding":
         """The coding of label files, or of predictions.
 
@@ -58,6 +63,8 @@ class Coding:
             of_label: whether the files are labels.
             class_ids: the files hold class ids and ignored values, not the raw ids of the set.
             reduce_zero_label: 0 is ignored, and k is class k - 1.
+            ids: the class id of each value; None where values are class ids.
+            missing: whether pixels without a number (NaN) are ignored.
 
         Raises:
             ValueError: ``reduce_zero_label`` with a set, or an ignored value out of range.
@@ -65,26 +72,17 @@ class Coding:
         ignored = tuple(ignore_index)
         if not all(value in KEYS for value in ignored):
             raise ValueError(f"ignored values must be between {KEYS[0]} and {KEYS[-1]}, got {ignored}")
-        kind = "label" if of_label else "pred"
-        if isinstance(classes, LabelSet):
-            if reduce_zero_label:
-                raise ValueError(f"{classes.name!r} says itself whether 0 is ignored: leave --reduce-zero-label out")
-            size, labels = classes.num_classes, classes
-            own = dict.fromkeys(classes.ignore_index, size) | {c: c for c in range(size)} if class_ids else classes.ids
-            table = {value: min(c, size) if c not in classes.ignore_index else size for value, c in own.items()}
-            rule = f"values must be {'class' if class_ids else 'raw'} ids of {classes.name!r}"
-            remedy = "" if class_ids else f"pass --{kind}-class-ids if these are class ids, "
-        else:
-            size, labels = classes, None
-            first = int(reduce_zero_label)
-            table = {c + first: c for c in range(size)} | ({0: size} if reduce_zero_label else {})
-            rule = f"values must be {first} to {size - 1 + first}" + "".join(f" or {v}" for v in ignored)
-            remedy = ""
+        labels = classes if isinstance(classes, LabelSet) else None
+        size = classes if isinstance(classes, int) else classes.num_classes
+        if labels is not None and reduce_zero_label:
+            raise ValueError(f"{labels.name!r} says itself whether 0 is ignored: leave --reduce-zero-label out")
+        table, rule = _of_set(labels, class_ids) if labels else _of_numbers(size, ids, reduce_zero_label)
+        rule += "" if labels else "".join(f" or {value}" for value in ignored)
         for value in ignored:
             table[value] = size if of_label else table.get(value, size)
-        return cls(size, table, rule, f"{remedy}pass --ignore-index for values to leave out", labels)
+        return cls(size, table, rule, Remedies(classes, of_label, class_ids, ids), labels, missing)
 
-    def classes(self, path: Path, mask: Array) -> Tensor:
+    def classes(self, mask: Mask) -> Tensor:
         """The classes of a mask's pixels: ids, C for pixels of none; uint8 where they fit, else int64.
 
         Raises:
@@ -92,18 +90,63 @@ class Coding:
         """
         dtype = narrow([self.num_classes])
         try:
-            if not isinstance(mask, Colours):
-                return look_up(as_tensor("values", mask), self.table, dtype, None, self.rule, self.remedy)
-            if self.colours is None:
-                raise ValueError(
-                    "labels are expected, got colours: pass --labels for a set whose palette they are of, or save "
-                    "one class id a pixel"
-                )
-            found = as_tensor("values", self.colours.from_palette(np.asarray(mask)))
+            if mask.colours:
+                return self._of_colours(mask).to(dtype)
+            if mask.missing is None:
+                values = as_tensor("values", mask.values)
+                remedy = partial(self.remedies.of_values, mask, self.table)
+                return look_up(values, self.table, dtype, None, self.rule, remedy)
+            if not self.missing:
+                raise ValueError(self.remedies.of_missing(mask))
+            rest = replace(mask, values=np.where(mask.missing, next(iter(self.table)), mask.values), missing=None)
+            return self.classes(rest).masked_fill(torch.from_numpy(mask.missing), self.num_classes)
+        except MaskError:
+            raise
         except ValueError as error:
-            raise MaskError(path, str(error)) from error
-        void = torch.isin(found, torch.tensor(self.colours.ignore_index))
-        return found.to(dtype).masked_fill(void, self.num_classes)
+            raise MaskError(mask.path, str(error)) from error
+
+    def labels_of(self, mask: Mask) -> Mask:
+        """The mask with grey colours (R = G = B) as the labels that they are, unless the palette has them.
+
+        Raises:
+            MaskError: greys that mean one thing as colours of the palette and another as labels.
+        """
+        if not mask.colours or not _is_grey(mask.values):
+            return mask
+        labels = replace(mask, values=np.ascontiguousarray(mask.values[..., 0]), colours=False)
+        if self.colours is None or self.colours.palette is None:
+            return labels
+        greys = np.unique(labels.values).tolist()
+        as_colours = {grey: self._colour_table.get(packed(grey, grey, grey)) for grey in greys}
+        as_labels = {grey: self.table.get(grey) for grey in greys}
+        if None in as_colours.values():
+            return mask if None in as_labels.values() else labels
+        if None not in as_labels.values() and as_labels != as_colours:
+            grey = next(grey for grey in greys if as_labels[grey] != as_colours[grey])
+            raise MaskError(
+                mask.path,
+                f"is grey in three channels, and {grey} means one thing as a colour of {self.colours.name!r} and "
+                "another as a label: save labels in one channel",
+            )
+        return mask
+
+    def _of_colours(self, mask: Mask) -> Tensor:
+        if self.colours is None or self.colours.palette is None:
+            raise ValueError(self.remedies.of_colours())
+        numbers = packed(*as_tensor("values", mask.values).int().unbind(-1))
+        rule = f"rgb must hold colours of {self.colours.name!r}"
+        remedy = self.remedies.of_unknown_colours
+        return look_up(numbers, self._colour_table, torch.int64, None, rule, remedy, lambda n: str(unpacked(n)))
+
+    @cached_property
+    def _colour_table(self) -> dict[int, int]:
+        """The class of each colour of the palette, as one number each."""
+        if self.colours is None:
+            return {}
+        table = {packed(*colour): self.num_classes for colour in self.colours.ignored_colours}
+        for number, colour in enumerate(self.colours.palette or ()):
+            table[packed(*colour)] = self.num_classes if number in self.colours.ignore_index else number
+        return table
 
     @cached_property
     def of_bytes(self) -> Tensor:
@@ -111,19 +154,41 @@ class Coding:
         return torch.tensor([self.table.get(value, self.num_classes + 1) for value in range(BYTE)])
 
 
-def require_same_size(pred_path: Path, pred: Array, label_path: Path, label: Array) -> None:
+def _of_set(labels: LabelSet, class_ids: bool) -> tuple[dict[int, int], str]:
+    """The class of each value by a label set, C for ignored ones, and the rule that errors name."""
+    size = labels.num_classes
+    own = {value: value for value in (*labels.ignore_index, *range(size))} if class_ids else labels.ids
+    table = {value: size if meaning in labels.ignore_index else meaning for value, meaning in own.items()}
+    return table, f"values must be {'class' if class_ids else 'raw'} ids of {labels.name!r}"
+
+
+def _of_numbers(size: int, ids: Mapping[int, int] | None, reduce_zero_label: bool) -> tuple[dict[int, int], str]:
+    """Likewise where there is no label set: by the ids that are given, or class ids."""
+    if ids is not None:
+        return dict(ids), f"values must be {', '.join(map(str, ids))}"
+    first = int(reduce_zero_label)
+    table = {number + first: number for number in range(size)} | ({0: size} if reduce_zero_label else {})
+    return table, f"values must be {first} to {size - 1 + first}"
+
+
+def _is_grey(colours: Array) -> bool:
+    red, green, blue = (colours[..., channel] for channel in range(3))
+    return bool((red == green).all() and (green == blue).all())
+
+
+def require_same_size(pred: Mask, label: Mask) -> None:
     """Raise a MaskError where a prediction and its label are not of one size."""
-    sizes = ["x".join(map(str, m.shape[:2] if isinstance(m, Colours) else m.shape)) for m in (pred, label)]
-    if sizes[0] != sizes[1]:
-        raise MaskError(pred_path, f"is {sizes[0]}, and its label {label_path} is {sizes[1]}: masks are not resized")
+    if pred.shape != label.shape:
+        sizes = ["x".join(map(str, mask.shape)) for mask in (pred, label)]
+        raise MaskError(pred.path, f"is {sizes[0]}, and its label {label.path} is {sizes[1]}: masks are not resized")
 
 
-def count_bytes(pred: Array, label: Array, of_pred: Coding, of_label: Coding) -> Tensor | None:
+def count_bytes(pred: Mask, label: Mask, of_pred: Coding, of_label: Coding) -> Tensor | None:
     """The counts ``(C + 1, C + 1)`` of two masks of one size; None where they are to be translated first."""
-    if any(isinstance(mask, Colours) or mask.dtype != np.uint8 for mask in (pred, label)):
+    if any(mask.colours or mask.missing is not None or mask.values.dtype != np.uint8 for mask in (pred, label)):
         return None
     size = of_label.num_classes + 2
-    stored = count(pred[None], label[None], Rules.of(BYTE)).counts[:BYTE, :BYTE]
+    stored = count(pred.values[None], label.values[None], Rules.of(BYTE)).counts[:BYTE, :BYTE]
     rows = torch.zeros(size, BYTE, dtype=torch.int64).index_add_(0, of_label.of_bytes, stored)
     counts = torch.zeros(size, size, dtype=torch.int64).index_add_(1, of_pred.of_bytes, rows)
     return None if counts[-1].any() or counts[:, -1].any() else counts[:-1, :-1]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from segiou.counting import Counted
+from segiou.counting.memory import in_words, lack_of_memory
 from segiou.evaluation.mask_values import Coding
 from segiou.metrics.bootstrap import Comparison, ConfidenceInterval, Interval, PairedComparison
 from segiou.metrics.boundary import BoundaryIoU
@@ -16,6 +17,7 @@ from segiou.metrics.scores import MeanIoU, SegmentationMetrics
 from segiou.report.data import interval_rule
 
 TOGETHER = 16  # images that are added at once
+MATRICES = 16  # that metrics, and images that wait, take beside those
 
 
 class Given:
@@ -43,11 +45,13 @@ class Scoring:
     """What is measured.
 
     Args:
-        arguments: of every metric, such as ``num_classes`` and ``class_names``.
+        arguments: of every metric of classes, such as ``num_classes`` and ``class_names``.
         of_pred: the coding of predictions.
         of_label: the coding of labels.
         boundary: whether to measure boundary IoU.
         intervals: whether to draw confidence intervals.
+        groups: arguments of every metric of groups, which are scored beside the classes; None where there are none.
+        max_pixels: of a mask that is read; None for what fits into memory.
     """
 
     arguments: Mapping[str, Any]
@@ -55,20 +59,45 @@ class Scoring:
     of_label: Coding
     boundary: bool = False
     intervals: bool = False
+    groups: Mapping[str, Any] | None = None
+    max_pixels: int | None = None
 
-    def boundary_metric(self, kind: type[BoundaryIoU] = BoundaryIoU) -> BoundaryIoU | None:
-        """A boundary metric of classes as ``Coding.classes`` gives them; None where none is asked for."""
+    def require_valid(self) -> None:
+        """Raise the ValueError or TypeError of the metrics for arguments that do not fit."""
+        for arguments in self.views:
+            GivenScores(**arguments)
+        self.boundary_metrics()
+
+    @property
+    def views(self) -> list[Mapping[str, Any]]:
+        """The arguments of metrics of classes, and of those of groups where there are."""
+        return [self.arguments] if self.groups is None else [self.arguments, self.groups]
+
+    def boundary_metrics(self, kind: type[BoundaryIoU] = BoundaryIoU) -> list[BoundaryIoU | None]:
+        """For each view a metric of classes as ``Coding.classes`` gives them; None where none is asked for."""
         if not self.boundary:
-            return None
+            return [None for _ in self.views]
         ignored = {*MeanIoU(**self.arguments).rules.ignore_index, self.of_label.num_classes}
-        return kind(**{**self.arguments, "ignore_index": sorted(ignored), "validate_args": False})
+        how = {"ignore_index": sorted(ignored), "validate_args": False}
+        return [kind(**{**arguments, **how}) for arguments in self.views]
+
+
+def require_memory(num_classes: int) -> None:
+    """Raise a ValueError for matrices of so many classes that those of an evaluation do not fit into memory."""
+    side = num_classes + 1
+    lack = lack_of_memory(8 * side**2 * (TOGETHER + MATRICES))
+    if lack:
+        raise ValueError(
+            f"{num_classes:,} classes need a matrix of {side:,} x {side:,} counts, {in_words(8 * side**2)}; scoring "
+            f"folders keeps about {TOGETHER + MATRICES} of them, which {lack}"
+        )
 
 
 class Counts(NamedTuple):
-    """Of one image, for each of M models: ``(M, C + 1, C + 1)``, and those of boundaries or None."""
+    """Of one image, for each of M models: ``(M, C + 1, C + 1)``, and those of boundaries for each view, or None."""
 
     pixels: Tensor
-    boundary: Tensor | None
+    boundary: tuple[Tensor, ...] | None
 
 
 class Result(NamedTuple):
@@ -76,7 +105,8 @@ class Result(NamedTuple):
 
     ``metric``: says how is scored. ``counts``: int64 ``(C + 1, C + 1)``. ``scores``: float32 scalars by name, of
     classes as "IoU/<name>". ``intervals``: likewise, where drawn, and ``interval_rule``, how. ``images``: sorted by
-    name. ``image_metric``: what scored them. ``boundary``: of each class and their mean, where measured.
+    name. ``image_metric``: what scored them. ``boundary``: of each class and their mean, where measured. ``groups``:
+    the same of groups, where there are.
     """
 
     metric: SegmentationMetrics
@@ -87,18 +117,19 @@ class Result(NamedTuple):
     images: ImageScores
     image_metric: MeanIoU
     boundary: tuple[Tensor, Tensor] | None
+    groups: "Result | None" = None
 
 
-class ModelTally:
-    """The metrics of one model."""
+class ViewTally:
+    """The metrics of one model, of its classes or of its groups."""
 
-    def __init__(self, scoring: Scoring) -> None:
-        self.scores = GivenScores(**scoring.arguments, per_class=True)
-        self.iou = GivenIoU(**scoring.arguments, absent_if="target_unless_empty")
+    def __init__(self, arguments: Mapping[str, Any], intervals: bool, boundary: BoundaryIoU | None) -> None:
+        self.scores = GivenScores(**arguments, per_class=True)
+        self.iou = GivenIoU(**arguments, absent_if="target_unless_empty")
         self.images = Imagewise(self.iou, keep_images=True)
         self.classes = Imagewise(self.iou, over="classes")
-        self.interval = ConfidenceInterval(self.scores) if scoring.intervals else None
-        self.boundary = scoring.boundary_metric(GivenBoundary)
+        self.interval = ConfidenceInterval(self.scores) if intervals else None
+        self.boundary = boundary
 
     @property
     def metrics(self) -> list[Any]:
@@ -132,18 +163,24 @@ class ModelTally:
 
 
 class Tally:
-    """The metrics of one model, or of two and their differences."""
+    """The metrics of one model, or of two and their differences, in each view."""
 
     def __init__(self, scoring: Scoring, models: int) -> None:
-        self.models = [ModelTally(scoring) for _ in range(models)]
-        self.paired = PairedComparison(self.models[0].scores) if models == 2 else None
-        self.total = torch.zeros_like(self.models[0].scores.confmat)  # of the first model, at any time
+        self.models = [
+            [
+                ViewTally(arguments, scoring.intervals, boundary)
+                for arguments, boundary in zip(scoring.views, scoring.boundary_metrics(GivenBoundary), strict=True)
+            ]
+            for _ in range(models)
+        ]
+        self.paired = [PairedComparison(view.scores) for view in self.models[0]] if models == 2 else []
+        self.total = torch.zeros_like(self.models[0][0].scores.confmat)  # of the first model, at any time
         self._waiting: list[tuple[str, Counts]] = []
 
     @property
     def metrics(self) -> list[Any]:
         """All that have a state."""
-        return [m for model in self.models for m in model.metrics] + ([] if self.paired is None else [self.paired])
+        return [metric for views in self.models for view in views for metric in view.metrics] + self.paired
 
     def add(self, name: str, counts: Counts) -> None:
         """Add the counts of one image."""
@@ -156,28 +193,30 @@ class Tally:
         """Give the metrics what waits; they are updated in any case, with no image where none waits."""
         names = [name for name, _ in self._waiting]
         waiting = [counts for _, counts in self._waiting]
-        for place, model in enumerate(self.models):
-            pixels = _stacked([counts.pixels[place] for counts in waiting], model.scores.confmat)
-            boundary = None
-            if model.boundary is not None:
-                found = [counts.boundary[place] for counts in waiting if counts.boundary is not None]
-                boundary = _stacked(found, model.boundary.counts)
-            model.add(pixels, boundary, names)
-        if self.paired is not None:
-            a, b = (_stacked([counts.pixels[place] for counts in waiting], self.total) for place in range(2))
-            self.paired.update(a, b, None, ids=names)
+        pixels = [
+            _stacked([counts.pixels[place] for counts in waiting], self.total) for place in range(len(self.models))
+        ]
+        for place, views in enumerate(self.models):
+            for number, view in enumerate(views):
+                boundary = None
+                if view.boundary is not None:
+                    found = [counts.boundary[number][place] for counts in waiting if counts.boundary is not None]
+                    boundary = _stacked(found, view.boundary.counts)
+                view.add(pixels[place], boundary, names)
+        for paired in self.paired:
+            paired.update(pixels[0], pixels[1], None, ids=names)
         self._waiting.clear()
 
     def results(self) -> list[Result]:
         """The scores of each model."""
-        return [model.result() for model in self.models]
+        found = [[view.result() for view in views] for views in self.models]
+        return [of_classes._replace(groups=of_groups[0] if of_groups else None) for of_classes, *of_groups in found]
 
-    def differences(self) -> dict[str, Comparison]:
-        """Those of the second model to the first by score; none where there is one model."""
-        found: dict[str, Comparison] = {} if self.paired is None else self.paired.compute()
-        return found
+    def differences(self) -> list[dict[str, Comparison]]:
+        """Those of the second model to the first by score, in each view; none where there is one model."""
+        return [paired.compute() for paired in self.paired]
 
 
 def _stacked(counts: list[Tensor], like: Tensor) -> Tensor:
-    """Counts of N images as one tensor, where there are none too."""
+    """The counts of N images stacked; of no image, a tensor of length 0."""
     return torch.stack(counts) if counts else like.new_zeros((0, *like.shape))

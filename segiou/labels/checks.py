@@ -5,12 +5,18 @@ import operator
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from segiou.counting.rules import integers
-from segiou.labels.tables import KEYS
+from segiou.argument_checks import integers
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+KEYS = range(1 - 2**24, 2**24)  # a table is at most as long, and three 8-bit colours fit
 
 Colour = tuple[int, int, int]
+Labels = TypeVar("Labels", "torch.Tensor", "np.ndarray[Any, Any]")
 
 
 def names_of(class_names: Sequence[str]) -> tuple[str, ...]:

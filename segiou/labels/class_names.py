@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from segiou.counting.rules import IgnoreIndex, Rules, integers
+from segiou.argument_checks import integers
+from segiou.counting.rules import IgnoreIndex, Rules
 from segiou.labels.checks import groups_of
 from segiou.labels.label_set import LabelSet
 

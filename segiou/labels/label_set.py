@@ -1,22 +1,20 @@
 """Data sets' classes: names, raw ids, colours and groups, and the mapping of label maps from and to them."""
 
 import functools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
-import torch
-
-from segiou.labels import checks, presets
+from segiou.labels import checks, label_files, presets
 from segiou.labels.checks import Colour
-from segiou.labels.tables import Labels, as_tensor, like, look_up, narrow, packed, unpacked
-
-Unknown = Literal["error", "ignore"]
+from segiou.labels.label_maps import LabelMaps
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
-class LabelSet:
+class LabelSet(LabelMaps):
     """The classes of a data set, by name, and what its label files hold.
 
     Three kinds of values are told apart. A class id is 0 to C - 1. An ignored value is one of
@@ -37,6 +35,7 @@ class LabelSet:
 
     Attributes:
         num_classes: C.
+        names: the same as ``class_names``.
         ids: a read-only mapping of raw ids to class ids and ignored values.
         groups: a read-only mapping of names to tuples of class ids.
 
@@ -121,6 +120,68 @@ class LabelSet:
         """C, the number of classes."""
         return len(self.class_names)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the classes: the same as ``class_names``."""
+        return self.class_names
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "LabelSet":
+        """The label set of a file: JSON, or YAML where PyYAML is installed.
+
+        A file holds the arguments of ``LabelSet`` as fields, and the shell takes it as ``--labels my.json``.
+        ``class_names`` alone is needed; ``name`` is that of the file where it is left out. The keys of ``ids`` are
+        raw ids, the values class ids, class names or ignored values. ``segiou labels cityscapes --json`` prints one
+        to start from.
+
+        Raises:
+            ValueError: fields that are unknown, missing, given twice or wrong; the error names file and field.
+            OSError: a file that cannot be read.
+
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "mine.json")
+        ...     _ = file.write_text('{"class_names": ["road", "car"], "ids": {"0": "road", "255": "car"}}')
+        ...     LabelSet.load(file).ids
+        mappingproxy({0: 0, 255: 1})
+        """
+        try:
+            return cls(**label_files.read_fields(Path(path)))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{os.fspath(path)}: {error}") from error
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file that ``load`` reads: JSON, or YAML where the path ends with .yaml or .yml.
+
+        Raises:
+            ValueError: a path of another suffix, or YAML without PyYAML.
+            OSError: a file that cannot be written.
+        """
+        text = label_files.writer_of(Path(path))(self._fields())
+        Path(path).write_text(text, "utf-8")
+
+    def to_json(self) -> str:
+        """The text that ``save`` writes as JSON."""
+        return label_files.as_json(self._fields())
+
+    def _fields(self) -> dict[str, Any]:
+        """The arguments that make this set, classes by name; those that say nothing are left out."""
+        implied = checks.ids_of(None, self.class_names, self.ignore_index, self.reduce_zero_label)
+        ids = {raw: value if value in self.ignore_index else self.names[value] for raw, value in self.ids.items()}
+        fields: dict[str, Any] = {
+            "name": self.name,
+            "class_names": [*self.class_names],
+            "ignore_index": [*self.ignore_index],
+            "ids": {} if list(self.ids.items()) == list(implied.items()) else ids,
+            "palette": [list(colour) for colour in self.palette or ()],
+            "ignored_colours": [list(colour) for colour in self.ignored_colours],
+            "groups": {name: [self.names[place] for place in members] for name, members in self.groups.items()},
+            "reduce_zero_label": self.reduce_zero_label,
+            "instance_sizes": {self.names[place]: size for place, size in self.instance_sizes.items()},
+        }
+        return {field: value for field, value in fields.items() if value}
+
     @staticmethod
     def of(value: "LabelSet | str") -> "LabelSet":
         """The label set, or the preset of this name; capitals and separators do not matter.
@@ -148,6 +209,8 @@ class LabelSet:
             return value
         if not isinstance(value, str):
             raise TypeError(f"the label set must be a LabelSet or the name of a preset, got {value!r}")
+        if label_files.is_label_file(value):
+            raise ValueError(f"the label set must be a LabelSet or the name of a preset: pass LabelSet.load({value!r})")
         return _preset(presets.named(value))
 
     @staticmethod
@@ -158,132 +221,6 @@ class LabelSet:
         ('cityscapes', 'pascal_voc', 'ade20k', 'coco_stuff', 'pascal_context', 'pascal_context_60')
         """
         return tuple(presets.facts())
-
-    def encode(self, raw: Labels, *, unknown: Unknown = "error") -> Labels:
-        """Class ids and ignored values of raw ids, in new memory.
-
-        Args:
-            raw: raw ids, a tensor or an array of any integer dtype and shape.
-            unknown: whether raw ids that the set does not have are an "error", or are to "ignore".
-
-        Returns:
-            A tensor on raw's device, or an array, as ``raw`` is; of its shape, uint8 where all class ids
-            and ignored values of the set fit, else int64.
-
-        Raises:
-            ValueError: raw ids that the set does not have; on an accelerator too, which is waited for.
-            TypeError: ``raw`` is no tensor or array.
-
-        >>> import numpy as np
-        >>> LabelSet.of("ade20k").encode(np.array([0, 1, 150]))
-        array([255,   0, 149], dtype=uint8)
-        """
-        remedy = "pass unknown='ignore' to ignore them, or leave encode out if these are class ids already"
-        rule = f"raw must hold ids of {self.name!r}"
-        found = look_up(as_tensor("raw", raw), self.ids, self._dtype, self._otherwise(unknown), rule, remedy)
-        return like(raw, found)
-
-    def decode(self, classes: Labels, *, ignored: int | None = None) -> Labels:
-        """Raw ids of class ids and ignored values, in new memory.
-
-        Args:
-            classes: class ids and ignored values, a tensor or an array of any integer dtype and shape.
-            ignored: the raw id of ignored pixels; the first in ``ids`` where None. Where several raw ids
-                are one class, the first in ``ids`` is the one that is written.
-
-        Returns:
-            A tensor on the device of ``classes``, or an array, as ``classes`` is; of its shape, uint8
-            where all that can be written fits, else int64.
-
-        Raises:
-            ValueError: values that no raw id is mapped to.
-            TypeError: ``classes`` is no tensor or array.
-
-        >>> LabelSet.of("cityscapes").decode(torch.tensor([0, 18, 255]))
-        tensor([ 7, 33,  0], dtype=torch.uint8)
-        """
-        first = {value: raw for raw, value in reversed(list(self.ids.items()))}
-        voids = [raw for raw, value in self.ids.items() if value in self.ignore_index]
-        voids = voids if ignored is None else [checks.key("ignored", ignored)]
-        void = dict.fromkeys(self.ignore_index, voids[0]) if voids else {}
-        table = {**void, **first} if ignored is None else {**first, **void}
-        rule = f"classes must hold values that a raw id of {self.name!r} is mapped to"
-        remedy = "pass ignored=raw_id for ignored values that have none"
-        return like(classes, look_up(as_tensor("classes", classes), table, narrow(table.values()), None, rule, remedy))
-
-    def from_palette(self, rgb: Labels, *, unknown: Unknown = "error") -> Labels:
-        """Class ids and ignored values of colours.
-
-        Args:
-            rgb: red, green and blue on the last axis, ``(..., 3)``; a tensor or an array of uint8.
-            unknown: whether colours that the set does not have are an "error", or are to "ignore".
-
-        Returns:
-            A tensor on rgb's device, or an array, as ``rgb`` is; of shape ``(...)``, uint8 where all class
-            ids and ignored values of the set fit, else int64.
-
-        Raises:
-            ValueError: colours that the set does not have, a set without colours, or another shape or dtype.
-            TypeError: ``rgb`` is no tensor or array.
-
-        >>> import numpy as np
-        >>> LabelSet.of("pascal_voc").from_palette(np.array([[128, 0, 0], [224, 224, 192]], dtype=np.uint8))
-        array([  1, 255], dtype=uint8)
-        """
-        colours = as_tensor("rgb", rgb)
-        if colours.dtype != torch.uint8 or colours.shape[-1:] != (3,):
-            raise ValueError(
-                "rgb must be uint8 with red, green and blue on the last axis, (..., 3), "
-                f"got {colours.dtype} of shape {tuple(colours.shape)}"
-            )
-        table = {packed(*colour): self.ignore_index[0] for colour in self.ignored_colours}
-        table |= {packed(*colour): number for number, colour in enumerate(self._required_palette)}
-        rule = f"rgb must hold colours of {self.name!r}"
-        remedy = "pass unknown='ignore' to ignore them"
-        numbers = packed(*colours.int().unbind(-1))
-        otherwise = self._otherwise(unknown)
-        return like(rgb, look_up(numbers, table, self._dtype, otherwise, rule, remedy, lambda n: str(unpacked(n))))
-
-    def colours(self, classes: Labels) -> Labels:
-        """Colours of class ids and ignored values: uint8 ``(..., 3)``, red, green and blue.
-
-        Args:
-            classes: class ids and ignored values, a tensor or an array of any integer dtype and shape.
-
-        Raises:
-            ValueError: values that have no colour, or a set without a palette.
-            TypeError: ``classes`` is no tensor or array.
-
-        >>> LabelSet.of("cityscapes").colours(torch.tensor([0, 255]))
-        tensor([[128,  64, 128],
-                [  0,   0,   0]], dtype=torch.uint8)
-        """
-        palette = [*self._required_palette, *self.ignored_colours[:1]]
-        void = dict.fromkeys(self.ignore_index, self.num_classes) if self.ignored_colours else {}
-        table = {**void, **{number: number for number in range(self.num_classes)}}
-        rule = f"classes must hold values that {self.name!r} has colours for"
-        remedy = "give the set ignored_colours for ignored values"
-        rows = look_up(as_tensor("classes", classes), table, torch.int64, None, rule, remedy)
-        return like(classes, torch.tensor(palette, dtype=torch.uint8, device=rows.device)[rows])
-
-    def _otherwise(self, unknown: Unknown) -> int | None:
-        """What becomes of values that the set does not have; None makes them an error."""
-        if unknown not in ("error", "ignore"):
-            raise ValueError(f"unknown must be 'error' or 'ignore', got {unknown!r}")
-        if unknown == "ignore" and not self.ignore_index:
-            raise ValueError(f"unknown='ignore' needs an ignored value: make {self.name!r} with an ignore_index")
-        return self.ignore_index[0] if unknown == "ignore" else None
-
-    @property
-    def _dtype(self) -> torch.dtype:
-        """The dtype of class ids and ignored values."""
-        return narrow([self.num_classes - 1, *self.ignore_index])
-
-    @property
-    def _required_palette(self) -> tuple[Colour, ...]:
-        if self.palette is None:
-            raise ValueError(f"{self.name!r} has no colours: make the set with a palette")
-        return self.palette
 
 
 @functools.cache

@@ -1,15 +1,13 @@
 """One look-up for each pixel: every value becomes what one table says of it, all at once and in new memory."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Labels = TypeVar("Labels", Tensor, "np.ndarray[Any, Any]")
-
-KEYS = range(1 - 2**24, 2**24)  # a table is at most as long, and three 8-bit colours fit
+from segiou.labels.checks import Labels
 
 
 def as_tensor(name: str, values: Any) -> Tensor:
@@ -56,7 +54,7 @@ def look_up(
     dtype: torch.dtype,
     otherwise: int | None,
     rule: str,
-    remedy: str,
+    remedy: str | Callable[[], str],
     shown: Callable[[int], str] = str,
 ) -> Tensor:
     """What the table says of each value.
@@ -67,7 +65,7 @@ def look_up(
         dtype: the dtype of the result.
         otherwise: what becomes of values that the table does not have; None makes them an error.
         rule: what the error says that the values must be.
-        remedy: what the error says to do.
+        remedy: what the error says to do, or a function that says it.
         shown: a value as the error shows it.
 
     Raises:
@@ -86,7 +84,8 @@ def look_up(
     if otherwise is None:
         found = known.index_select(0, places)
         if not found.all():
-            raise ValueError(f"{rule}, got {_counted(values, found, shown)}: {remedy}")
+            what = remedy if isinstance(remedy, str) else remedy()
+            raise ValueError(f"{rule}, got {_counted(values, found, shown)}: {what}")
     return results.index_select(0, places).view(values.shape)
 
 

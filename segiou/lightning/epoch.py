@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
-from segiou.metrics.named_values import scalars, scored_names
+from segiou.metrics.named_values import per_class, scalars, scored_names
 from segiou.metrics.per_image import OfImages
 from segiou.metrics.scores import Dice, MeanIoU
 from segiou.metrics.state import SummedStates
@@ -114,7 +114,8 @@ class Measures:
     def _require_different_names(self) -> None:
         probe = self.fresh(self.counts.device)
         seen = {score.key for score in OWN}
-        published = {f"{column}/{name}" for column in ("IoU", "Dice") for name in self.counts.classes.scored}
+        names = self.counts.classes.scored
+        published = {key for column in ("IoU", "Dice") for key in per_class(column, names, [0.0] * len(names))}
         for name, metric in probe.metrics:
             metric._to_sync = False
             with warnings.catch_warnings():
@@ -128,6 +129,19 @@ class Measures:
                     "metrics={'name': metric}"
                 )
             seen |= keys.keys()
+        _require_no_folder(seen | published)
+
+
+def _require_no_folder(keys: set[str]) -> None:
+    """Raise where a key is the beginning of another's path: some loggers make a folder of it, and a file of the key."""
+    for key in sorted(keys):
+        parts = key.split("/")
+        for end in range(1, len(parts)):
+            if "/".join(parts[:end]) in keys:
+                raise ValueError(
+                    f"{key!r} would be logged below {'/'.join(parts[:end])!r}, which is a score itself, and not every "
+                    "logger can hold both: name the metrics otherwise, metrics={'name': metric}"
+                )
 
 
 @contextmanager

@@ -2,14 +2,17 @@
 
 import importlib.util
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+from torchmetrics.utilities import rank_zero_warn
 
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
+from segiou.metrics.named_values import per_class
 from segiou.metrics.scores import CLASS_SCORES, MeanIoU
 from segiou.scoring.formulas import Areas
 
@@ -39,7 +42,7 @@ class Result:
         return scores
 
 
-def publish(result: Result, trainer: Any, *, per_class: bool, figure: bool) -> None:
+def publish(result: Result, trainer: Any, *, classes: bool, figure: bool) -> None:
     """Give one result to every logger of the trainer; called on rank 0 only."""
     if not trainer.loggers:
         return
@@ -47,19 +50,33 @@ def publish(result: Result, trainer: Any, *, per_class: bool, figure: bool) -> N
     step = trainer.fit_loop.epoch_loop._batches_that_stepped - (result.stage == "train")
     drawing = _figure(result) if figure else None
     for logger in trainer.loggers:
-        if per_class:
-            logger.log_metrics(_named_scores(result, trainer), step=step)
-        if drawing is not None:
-            _show(logger, drawing, result, trainer.current_epoch, step)
-        logger.save()
+        with going_on(logger):
+            if classes:
+                logger.log_metrics(_named_scores(result, trainer), step=step)
+            if drawing is not None:
+                _show(logger, drawing, result, trainer.current_epoch, step)
+            logger.save()
+
+
+@contextmanager
+def going_on(logger: Any) -> Iterator[None]:
+    """Warn of what a logger raises inside, and go on: a score that cannot be shown must not cost a training."""
+    try:
+        yield
+    except Exception as error:  # each client raises its own kinds
+        rank_zero_warn(
+            f"{type(logger).__name__} did not take what SegmentationMonitor has for it, and the run goes on without: "
+            f"{type(error).__name__}: {error}",
+            UserWarning,
+        )
 
 
 def _named_scores(result: Result, trainer: Any) -> dict[str, float]:
     names = result.metric.classes.scored
     scores = {
-        f"{result.stage}/{column}/{name}{result.suffix}": score
+        f"{result.stage}/{name}{result.suffix}": score
         for column in ("IoU", "Dice")
-        for name, score in zip(names, result.per_class(column), strict=True)
+        for name, score in per_class(column, names, result.per_class(column)).items()
     }
     return {**scores, "epoch": trainer.current_epoch}
 

@@ -225,7 +225,7 @@ class _Monitor:
             for name in (MeanIoU.score.key, Dice.score.key, *result.other):
                 self._warn_of_twin(f"{stage}/{name}{result.suffix}", trainer.callback_metrics)
             if trainer.is_global_zero:
-                publish(result, trainer, per_class=self.per_class, figure=self.figure and stage != "train")
+                publish(result, trainer, classes=self.per_class, figure=self.figure and stage != "train")
 
     def _warn_of_twin(self, key: str, metrics: Mapping[str, Tensor]) -> None:
         """Say so if the module logs a key of ours: Lightning would average or replace without a word."""
@@ -269,7 +269,7 @@ class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the
         class_names: names for the loggers, the figure and the table.
         stages: which of "train", "val" and "test" to measure.
         outputs: a function ``(outputs, batch) -> (preds, target)`` for steps that return something else.
-        per_class: log ``<stage>/IoU/<name>`` and ``<stage>/Dice/<name>`` through ``logger.log_metrics``.
+        per_class: log ``<stage>/IoU_per_class/<name>`` and ``<stage>/Dice_per_class/<name>`` for the loggers.
         figure: draw the confusion matrix for the loggers; by default if matplotlib is installed.
         prog_bar: show mIoU in the progress bar.
         metrics: more of segiou's metrics, logged by the same rules as ``<stage>/<name>``: a list, or a dict that

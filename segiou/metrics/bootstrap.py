@@ -13,8 +13,8 @@ from torch.distributed import get_rank, is_available, is_initialized
 from torchmetrics import Metric
 from torchmetrics.utilities import rank_zero_warn
 
+from segiou.argument_checks import integer, number_in
 from segiou.counting.compiling import uncompiled
-from segiou.counting.rules import integer, number_in
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.per_image import Ids, OfImages, areas_from, checked_ids
 from segiou.metrics.poisson_weights import key_of, poisson_weights

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segiou.argument_checks import flag, integers, number_in
 from segiou.counting import Counted, Rules
 from segiou.counting.bands import Marking
 from segiou.counting.compiling import uncompiled
 from segiou.counting.inputs import Batch, batches
 from segiou.counting.kernels import mark, run
-from segiou.counting.rules import flag, integers, number_in
 from segiou.counting.upsample import image_by_image
 from segiou.labels.class_names import Classes, NumClasses
 from segiou.metrics.confusion_matrix import ScoreMetric

@@ -203,7 +203,7 @@ class ScoreMetric(ConfusionMatrixMetric):
         return self.score(areas, self.averaging)
 
     def plot(self, val: Tensor | Sequence[Tensor] | None = None, ax: Any = None) -> Any:
-        """Plot the scores of the classes as bars, or one score or several over time as points.
+        """Plot the scores of the classes as bars, one score as a bar, or a list of results as lines over time.
 
         Args:
             val: a result of ``compute`` or ``forward``, or several; the metric's own state if None.
@@ -215,16 +215,41 @@ class ScoreMetric(ConfusionMatrixMetric):
         Raises:
             ModuleNotFoundError: matplotlib is not installed.
         """
+        if isinstance(val, Sequence):
+            return results_over_time(val, self.score.key, self.classes.scored, ax)
         if isinstance(val, Tensor) and val.ndim == 1:
             return self._bars(val, None, ax)
         if val is not None or self.score.of_matrix:
-            return self._plot(val, ax)
+            return one_score(self.compute() if val is None else val, self.score.key, ax)
         counts, errors = self.synced()
         value = self.checked_value(counts, errors)
         scores = self.score.per_class(self.areas(counts), self.averaging)
         return self._bars(scores, None if value.ndim else float(value), ax)
 
-    def _bars(self, scores: Tensor, mean: float | None, ax: Any) -> Any:
+    def _bars(self, scores: Tensor, mean: float | None, ax: Any, nothing: str = "absent") -> Any:
         from segiou.plots import bars
 
-        return bars(scores, self.classes.scored, self.score.key, mean, ax, self.score.left_out(self.averaging))
+        left_out = self.score.left_out(self.averaging)
+        return bars(scores, self.classes.scored, self.score.key, mean, ax, left_out, nothing)
+
+
+def one_score(value: Tensor, label: str, ax: Any) -> Any:
+    """One score as a bar."""
+    from segiou.plots import bars
+
+    return bars([float(value)], [label], label, None, ax)
+
+
+def results_over_time(results: Sequence[Any], label: str, names: Sequence[str], ax: Any) -> Any:
+    """A list of results as lines: one of scores, one for each class of vectors, one for each name of dicts."""
+    from segiou.plots import over_time
+
+    series: dict[str, list[float]] = {}
+    for result in results:
+        vector = isinstance(result, Tensor) and result.ndim == 1
+        row = (
+            dict(zip(names, result, strict=True)) if vector else result if isinstance(result, dict) else {label: result}
+        )
+        for name, score in row.items():
+            series.setdefault(name, []).append(float(score))
+    return over_time(series, label, ax)

@@ -4,6 +4,7 @@ Source: Wang et al. 2023, "Revisiting Evaluation Metrics for Semantic Segmentati
 of Fine-grained Intersection over Union" (arXiv 2310.19252), sections 3.2 and 3.3.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -11,10 +12,10 @@ import torch
 from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
 
+from segiou.argument_checks import flag, number_in
 from segiou.counting.compiling import uncompiled
-from segiou.counting.rules import flag, number_in
 from segiou.labels.class_names import NumClasses
-from segiou.metrics.confusion_matrix import ScoreMetric
+from segiou.metrics.confusion_matrix import ScoreMetric, one_score, results_over_time
 from segiou.metrics.image_means import means_over_images, sums_over_images
 from segiou.metrics.per_image import Ids, OfImages, areas_from, decoded, encoded, own_arguments
 from segiou.metrics.scores import Dice, MeanIoU
@@ -185,10 +186,15 @@ class Imagewise(OfImages):
         return ImageScores(ids, values, values[:, None] if score.of_matrix else score.per_class(areas, how))
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
-        """Plot one value or several over time as points, a value for each class as bars; see ``MeanIoU.plot``."""
+        """Plot the scores of the images that were kept as a histogram; else the value as ``MeanIoU.plot`` does."""
+        if val is None and self.keep_images and self._single:
+            from segiou.plots import histogram
+
+            return histogram(self.images().values.tolist(), self.key, float(self.compute()), ax)
         value = self.compute() if val is None else val
-        bars = isinstance(value, Tensor) and value.ndim == 1
-        return self.metric.plot(value, ax) if bars else self._plot(value, ax)
+        if isinstance(value, Sequence):
+            return results_over_time(value, self.key, self.metric.classes.scored, ax)
+        return self.metric.plot(value, ax) if value.ndim else one_score(value, self.key, ax)
 
     def _seen(self) -> tuple[list[int | str | None], Tensor]:
         """The ids and areas of all images, of each id the first."""

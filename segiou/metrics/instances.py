@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segiou.argument_checks import integer
 from segiou.counting.compiling import uncompiled
 from segiou.counting.inputs import batches
 from segiou.counting.predicted import predicted
-from segiou.counting.rules import integer
 from segiou.counting.tensors import tensor, unwrapped
 from segiou.labels import LabelSet
 from segiou.labels.checks import sizes_of
@@ -191,7 +191,8 @@ class InstanceIoU(ScoreMetric):
             self.check(self.errors)
             areas = self._weighted(self.confmat, self.instances)
         value = self.score(areas, self.averaging)
-        return self._bars(self.score.per_class(areas, self.averaging), None if value.ndim else float(value), ax)
+        scores = self.score.per_class(areas, self.averaging)
+        return self._bars(scores, None if value.ndim else float(value), ax, "no instances")
 
 
 def _sizes(

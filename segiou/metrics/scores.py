@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from segiou.counting.rules import number_in
+from segiou.argument_checks import number_in
 from segiou.labels.class_names import NumClasses
-from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric, results_over_time
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Score
 from segiou.scoring.formulas import Areas
@@ -262,7 +262,7 @@ class SegmentationMetrics(ConfusionMatrixMetric):
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the scores as bars, or a list of results over time; see ``MeanIoU.plot``."""
         if isinstance(val, Sequence):
-            return self._plot(val, ax)
+            return results_over_time(val, "score", (), ax)
         from segiou.plots import bars
 
         values = self.compute() if val is None else val

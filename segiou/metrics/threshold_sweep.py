@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
+from segiou.argument_checks import number_in
 from segiou.counting import Counted, IgnoreIndex, Rules, Upsample
 from segiou.counting.compiling import uncompiled
-from segiou.counting.rules import number_in
 from segiou.counting.thresholds import count_above, table_shape
 from segiou.labels.class_names import Classes
 from segiou.metrics.pixels import PixelMetric

@@ -31,15 +31,11 @@ def overlay(worst: WorstImage, palette: Sequence[Colour], ignored: Sequence[int]
     step = -(-max(worst.label.shape) // SIDE)
     places = slice(step // 2, None, step)
     prediction, label = np.asarray(worst.prediction)[places, places], np.asarray(worst.label)[places, places]
-    uncounted = np.isin(label, ignored) | (label < 0) | (label >= len(palette))
-    error = np.zeros((*label.shape, 4), np.uint8)
-    error[prediction != label] = WRONG
-    error[uncounted] = IGNORED
     height, width = label.shape
     return Overlay(
-        _png(_coloured(prediction, palette, ())),
-        _png(_coloured(label, palette, ignored)),
-        _png(error),
+        _png(coloured(prediction, palette, ())),
+        _png(coloured(label, palette, ignored)),
+        _png(errors(prediction, label, len(palette), ignored)),
         "" if worst.image is None else _jpeg(worst.image, (width, height)),
         width,
         height,
@@ -53,7 +49,15 @@ def colours(number: int) -> list[Colour]:
     return [(round(255 * red), round(255 * green), round(255 * blue)) for red, green, blue in found]
 
 
-def _coloured(ids: Array, palette: Sequence[Colour], ignored: Sequence[int]) -> Array:
+def errors(prediction: Array, label: Array, classes: int, ignored: Sequence[int]) -> Array:
+    """RGBA of one colour where the prediction is wrong, of another where it is not counted, and nothing elsewhere."""
+    found = np.zeros((*label.shape, 4), np.uint8)
+    found[prediction != label] = WRONG
+    found[np.isin(label, ignored) | (label < 0) | (label >= classes)] = IGNORED
+    return found
+
+
+def coloured(ids: Array, palette: Sequence[Colour], ignored: Sequence[int]) -> Array:
     """RGBA; nothing where the value is ignored or no class."""
     values, places = np.unique(ids, return_inverse=True)
     known = [0 <= value < len(palette) and value not in ignored for value in values.tolist()]

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segiou.argument_checks import flag
 from segiou.counting.compiling import uncompiled
-from segiou.counting.rules import flag
 from segiou.counting.value_errors import has_bad, total_error
 from segiou.metrics.generalized_dice import require_weight_type
 from segiou.scoring.averaging import Average

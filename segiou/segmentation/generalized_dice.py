@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from segiou.counting.rules import flag
+from segiou.argument_checks import flag
 from segiou.metrics.generalized_dice import require_weight_type
 from segiou.scoring import formulas
 from segiou.scoring.formulas import Areas, WeightType, floating

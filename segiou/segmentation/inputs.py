@@ -6,11 +6,11 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
+from segiou.argument_checks import flag, integers
 from segiou.counting import Rules, count
 from segiou.counting.compiling import uncompiled
 from segiou.counting.eager import argmax, signed
 from segiou.counting.inputs import BAD_PREDS, BAD_TARGET
-from segiou.counting.rules import flag, integers
 from segiou.counting.tensors import tensor
 from segiou.scoring.formulas import Areas, areas_of
 

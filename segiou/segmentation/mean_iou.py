@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segiou.counting.rules import flag
+from segiou.argument_checks import flag
 from segiou.metrics.image_means import means_over_images, sums_over_images
 from segiou.scoring import formulas
 from segiou.scoring.formulas import Areas, floating

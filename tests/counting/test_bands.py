@@ -1,7 +1,6 @@
 """Interior pixels: both ways to find them, held to a loop that looks at every pixel of every window."""
 
 import importlib
-import itertools
 
 import numpy as np
 import pytest
@@ -14,25 +13,12 @@ from segiou.counting import bands, kernels
 from segiou.counting.bands import Marking, interior
 from segiou.counting.cpu import bands as compiled
 from tests.helpers import oracle
-from tests.helpers.strategies import FLOATS, INTEGERS, _strided, labels, scores
+from tests.helpers.label_maps import coarse
+from tests.helpers.strategies import FLOATS, INTEGERS, labels, scores, strided
 
 WAYS = {"torch": bands.mark, "numba": compiled.mark}
 every_way = pytest.mark.parametrize("mark", WAYS.values(), ids=WAYS)
 maps = st.tuples(st.integers(0, 3), st.integers(0, 7), st.integers(0, 9))
-
-
-def naive(labels: torch.Tensor, distance: int, border: bool) -> torch.Tensor:
-    """Whether every pixel of the window is there and has the label of its centre."""
-    places = list(itertools.product(*map(range, labels.shape)))
-    label_at = dict(zip(places, oracle.pixels(labels), strict=True))
-    steps = list(itertools.product(range(-distance, distance + 1), repeat=labels.ndim - 1))
-
-    def same(image: int, *centre: int) -> bool:
-        label = label_at[(image, *centre)]
-        window = (tuple(c + s for c, s in zip(centre, step, strict=True)) for step in steps)
-        return all(label_at.get((image, *place), None if border else label) == label for place in window)
-
-    return torch.tensor([same(*place) for place in places], dtype=torch.bool).reshape(labels.shape)
 
 
 def marked(labels: torch.Tensor, marking: Marking, distance: int) -> list[int]:
@@ -40,17 +26,9 @@ def marked(labels: torch.Tensor, marking: Marking, distance: int) -> list[int]:
     table = marking.table or tuple(range(marking.classes + 1))
     wide = [table[label] if 0 <= label < marking.classes else marking.labels for label in oracle.pixels(labels)]
     numbered = torch.tensor(wide, dtype=torch.int64).reshape(labels.shape)
-    inside = oracle.pixels(naive(numbered, distance, marking.border))
+    inside = oracle.pixels(oracle.interior(numbered, distance, marking.border))
     outside = marking.labels
     return [outside + 1 if label == outside else outside if i else label for label, i in zip(wide, inside, strict=True)]
-
-
-def coarse(classes: int, *shape: int, patch: int = 4) -> torch.Tensor:
-    """Labels in squares, with a few single pixels in between."""
-    *first, height, width = shape
-    small = torch.randint(classes, (*first, -(-height // patch), -(-width // patch)))
-    full = small.repeat_interleave(patch, -2).repeat_interleave(patch, -1)[..., :height, :width]
-    return torch.where(torch.rand(shape) < 0.01, (full + 1) % classes, full)
 
 
 @pytest.mark.parametrize("border", [True, False])
@@ -58,7 +36,7 @@ def coarse(classes: int, *shape: int, patch: int = 4) -> torch.Tensor:
 def test_every_distance_up_to_the_longest_side_and_beyond(size, border):
     maps = torch.cat([coarse(3, 3, *size), torch.zeros(1, *size, dtype=torch.int64)])
     for distance in range(1, max(size) + 3):
-        expected = naive(maps, distance, border)
+        expected = oracle.interior(maps, distance, border)
         assert torch.equal(interior(maps, distance, border), expected), distance
         assert expected[-1].any() == (not border or 2 * distance < min(size))
         for mark in WAYS.values():
@@ -71,10 +49,10 @@ def test_every_distance_up_to_the_longest_side_and_beyond(size, border):
 def test_any_number_of_axes(shape, border):
     labels = (torch.rand(shape) < 0.05).long()
     for distance in (1, 2, 3):
-        assert torch.equal(interior(labels, distance, border), naive(labels, distance, border))
+        assert torch.equal(interior(labels, distance, border), oracle.interior(labels, distance, border))
         for mark in WAYS.values():
             found = mark("labels", labels, 0.0, Marking(2, (), 2, border), distance)
-            assert found.tolist() == torch.where(naive(labels, distance, border), 2, labels).tolist()
+            assert found.tolist() == torch.where(oracle.interior(labels, distance, border), 2, labels).tolist()
 
 
 @given(st.data(), maps, st.integers(1, 4), st.booleans())
@@ -110,7 +88,7 @@ def test_binary_scores_are_read_by_their_bound(data, shape, distance, bound):
 def test_wide_rows_of_scores_in_every_layout(mark, dtype):
     x = torch.randn(2, 5, 7, 301).to(dtype)
     marking = Marking(5, (), 5, False)
-    expected = torch.where(naive(x.double().argmax(1), 1, False), 5, x.double().argmax(1))
+    expected = torch.where(oracle.interior(x.double().argmax(1), 1, False), 5, x.double().argmax(1))
     for layout in (x, x.contiguous(memory_format=torch.channels_last), x.transpose(2, 3).contiguous().transpose(2, 3)):
         assert mark("scores", layout, 0.0, marking, 1).tolist() == expected.tolist()
 
@@ -162,7 +140,7 @@ def test_it_is_not_the_erosion_of_the_label_map():
     right = interior(x, 1, border=False)[0]
     assert wrong[2, 3]
     assert not right[2, 3]
-    assert torch.equal(right, naive(x, 1, False)[0])
+    assert torch.equal(right, oracle.interior(x, 1, False)[0])
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.bool])
@@ -204,7 +182,7 @@ def test_a_kernel_that_fails_is_warned_of_and_torch_operations_take_its_place(mo
 def test_interior_does_not_depend_on_type_or_layout(data, dtype):
     x = coarse(3, 2, 6, 7)
     typed = x.view(torch.uint64) if dtype == torch.uint64 else x.to(dtype)
-    assert torch.equal(interior(_strided(data.draw, typed), 2), naive(x, 2, True))
+    assert torch.equal(interior(strided(data.draw, typed), 2), oracle.interior(x, 2, True))
 
 
 @every_way

@@ -176,3 +176,41 @@ def test_views_of_negated_and_unaligned_memory():
     packed = np.zeros(5, dtype=[("other", np.uint8), ("label", np.int32)])
     packed["label"] = [0, 1, 2, 1, 0]
     assert count(packed["label"], target[0], Rules.of(3)).counts.sum() == 5
+
+
+def test_labels_of_8_bits_below_0_are_outside_the_classes():
+    preds = torch.tensor([[-1, -128, 127, 0, 1]], dtype=torch.int8)
+    target = torch.tensor([[0, -128, -1, 0, 1]], dtype=torch.int8)
+    rules = Rules.of(3, ignore_index=[-1, -128], validate_args=False)
+    assert count(preds, target, rules).counts.tolist() == [[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 2]]
+    many = preds.repeat(7, 40)
+    assert count(many, target.repeat(7, 40), rules).counts.sum() == many.numel()
+    assert count(many, target.repeat(7, 40), rules).counts[3, 3] == 2 * 280
+
+
+@pytest.mark.parametrize("classes_last", [False, True])
+def test_the_smallest_numbers_of_16_bits_are_told_apart(classes_last):
+    """Denormal numbers must not be taken for 0, nor for each other."""
+    tiny = (
+        torch.tensor([[1, 2, 3, 0x8001, 0x8002, 0x3FF, 0x400, 0]], dtype=torch.int32)
+        .to(torch.int16)
+        .view(torch.float16)
+    )
+    for dtype in (torch.float16, torch.bfloat16):
+        values = tiny.view(dtype)
+        scores = torch.stack([values, values.roll(1, 1), values.roll(3, 1)], 1).repeat(1, 1, 33)
+        scores = scores.movedim(1, -1).contiguous().movedim(-1, 1) if classes_last else scores
+        expected = scores.double().argmax(1)
+        counts = count(scores, expected, Rules.of(3)).counts
+        assert int(counts.diagonal().sum()) == expected.numel()
+
+
+@pytest.mark.parametrize("pixels", [1, 63, 64, 65, 4095, 4097, 16385, 20011])
+@pytest.mark.parametrize("classes", [2, 3, 19])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_last_tile_of_channels_last_is_whole(pixels, classes, dtype):
+    scores = torch.randn(1, pixels, classes).to(dtype).movedim(-1, 1)
+    target = torch.randint(0, classes, (1, pixels))
+    counts = count(scores, target, Rules.of(classes)).counts
+    right = torch.bincount((target * (classes + 1) + scores.argmax(1)).flatten(), minlength=(classes + 1) ** 2)
+    assert torch.equal(counts.flatten(), right)

@@ -1,4 +1,4 @@
-"""The compiled CPU kernels on large maps, in threads and processes; test_counting.py holds them to the naive loop."""
+"""The compiled CPU kernels on large maps, in threads and processes; test_count.py holds them to the naive loop."""
 
 import multiprocessing
 import os
@@ -18,14 +18,6 @@ from segiou.counting.cpu.native import team
 from tests.helpers.strategies import FLOATS, INTEGERS
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(params=[1, 2, 5])
-def _threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield
-    torch.set_num_threads(before)
 
 
 def assert_same(found, expected) -> None:

@@ -324,15 +324,9 @@ def test_the_bits_of_a_threshold_are_those_of_the_rounded_number():
 
 
 @pytest.fixture
-def trusted(monkeypatch):
+def trusted(_fresh_kernels, monkeypatch):
     """Metrics on the device of the tests count with Triton, nothing having been verified yet."""
-    monkeypatch.delenv("SEGIOU_KERNEL", raising=False)
-    monkeypatch.setattr(kernels, "_failed", set())
-    monkeypatch.setattr(verification, "_verified", set())
     monkeypatch.setitem(kernels.FUSED, DEVICE, ("segiou.counting.cuda", "triton"))
-    kernels._fused.cache_clear()
-    yield
-    kernels._fused.cache_clear()
 
 
 KINDS = {

@@ -10,17 +10,9 @@ import torch
 from segiou import MeanIoU
 from segiou.counting import eager, kernel_for, kernels
 
+pytestmark = pytest.mark.usefixtures("_fresh_kernels")
 CPU = torch.device("cpu")
 PREDS, TARGET = torch.tensor([[0, 1, 1]]), torch.tensor([[0, 1, 0]])
-
-
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch):
-    monkeypatch.delenv("SEGIOU_KERNEL", raising=False)
-    monkeypatch.setattr(kernels, "_failed", set())
-    kernels._fused.cache_clear()
-    yield
-    kernels._fused.cache_clear()
 
 
 def replaced(monkeypatch, **functions) -> None:

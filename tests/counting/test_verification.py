@@ -11,6 +11,7 @@ from segiou import Dice, MeanIoU
 from segiou.counting import Rules, eager, kernels, verification
 from segiou.counting.inputs import BAD_TARGET, NAN, Counted
 
+pytestmark = pytest.mark.usefixtures("_fresh_kernels")
 FLOATS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 INTEGERS = [
     torch.bool,
@@ -25,16 +26,6 @@ INTEGERS = [
 ]
 TARGET = torch.tensor([[0, 1, 1, 0]])
 SCORES = torch.randn(1, 2, 4)
-
-
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch):
-    monkeypatch.delenv("SEGIOU_KERNEL", raising=False)
-    monkeypatch.setattr(kernels, "_failed", set())
-    monkeypatch.setattr(verification, "_verified", set())
-    kernels._fused.cache_clear()
-    yield
-    kernels._fused.cache_clear()
 
 
 def install(monkeypatch, **wrong):

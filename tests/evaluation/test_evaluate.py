@@ -14,8 +14,8 @@ from PIL import Image
 
 from segiou import BoundaryIoU, ConfidenceInterval, ImagewiseIoU, LabelSet, PairedComparison, SegmentationMetrics
 from segiou.evaluation.evaluate import AHEAD, Counter, evaluate, in_threads
-from segiou.evaluation.mask_files import Colours, MaskError
 from segiou.evaluation.mask_values import Coding, count_bytes, count_classes, require_same_size
+from segiou.evaluation.masks import Mask, MaskError
 from segiou.evaluation.pairing import Item, Pairing, pair
 from segiou.evaluation.tally import TOGETHER, Scoring
 from tests.helpers import oracle
@@ -52,14 +52,14 @@ def test_counts_of_bytes_are_those_of_a_loop_or_none(case, values):
     of_pred, of_label = Coding.of(case[0], case[1], of_label=False), Coding.of(case[0], case[1], **case[2])
     size = of_label.num_classes
     preds, target = ([meaning(c, pair[i]) for pair in values] for i, c in enumerate((of_pred, of_label)))
-    masks = [np.array([[pair[i] for pair in values]], np.uint8) for i in range(2)]
+    masks = [Mask(HERE, np.array([[pair[i] for pair in values]], np.uint8)) for i in range(2)]
     counts = count_bytes(*masks, of_pred, of_label)
     if None in preds or None in target:
         assert counts is None
     else:
         expected = oracle.matrix(preds, target, size)
         assert counts.tolist() == expected
-        classes = (c.classes(HERE, mask) for c, mask in zip((of_pred, of_label), masks, strict=True))
+        classes = (c.classes(mask) for c, mask in zip((of_pred, of_label), masks, strict=True))
         assert count_classes(*classes, size).tolist() == expected
 
 
@@ -67,12 +67,12 @@ def test_counts_of_bytes_are_those_of_a_loop_or_none(case, values):
 def test_classes_of_any_whole_numbers_are_those_of_the_table(case, values, dtype):
     coding = Coding.of(case[0], case[1], **case[2])
     expected = [meaning(coding, value) for value in values]
-    mask = np.array(values, dtype)
+    mask = Mask(HERE, np.array(values, dtype))
     if None in expected:
         with pytest.raises(MaskError, match=re.escape(f"{HERE}: {coding.rule}, got ")):
-            coding.classes(HERE, mask)
+            coding.classes(mask)
     else:
-        assert coding.classes(HERE, mask).tolist() == expected
+        assert coding.classes(mask).tolist() == expected
 
 
 def table(classes, ignore=(), **how):
@@ -106,45 +106,46 @@ def test_codings_that_are_refused():
             Coding.of(3, [255]),
             [0, 9, 9, 400],
             "mask.png: values must be 0 to 2 or 255, got 9 (2 pixels), 400 (1 pixel): "
-            "pass --ignore-index for values to leave out",
+            "pass --label-ids to say which class each value is, "
+            "or --ignore-index 9 --ignore-index 400 if these pixels are not to be scored",
         ),
         (
             Coding.of(CITY),
             [255],
             "mask.png: values must be raw ids of 'cityscapes', got 255 (1 pixel): "
-            "pass --label-class-ids if these are class ids, pass --ignore-index for values to leave out",
+            "pass --label-class-ids if these are class ids, or pass a label file as --labels that has them",
         ),
         (
             Coding.of(CITY, of_label=False, class_ids=True),
             [19],
             "mask.png: values must be class ids of 'cityscapes', got 19 (1 pixel): "
-            "pass --ignore-index for values to leave out",
+            "leave --pred-class-ids out if these are raw ids, or pass a label file as --labels that has them",
         ),
     ],
 )
 def test_values_that_mean_nothing_are_named(coding, values, error):
     with pytest.raises(MaskError, match="^" + re.escape(error) + "$"):
-        coding.classes(HERE, np.array(values))
+        coding.classes(Mask(HERE, np.array(values)))
 
 
 def test_colours_are_classes_where_the_set_has_a_palette():
-    rgb = CITY.colours(torch.tensor([[0, 18, 255]])).numpy().view(Colours)
+    rgb = CITY.colours(torch.tensor([[0, 18, 255]])).numpy()
     for class_ids in (False, True):
-        assert Coding.of(CITY, class_ids=class_ids).classes(HERE, rgb).tolist() == [[0, 18, 19]]
+        assert Coding.of(CITY, class_ids=class_ids).classes(Mask(HERE, rgb, colours=True)).tolist() == [[0, 18, 19]]
     with pytest.raises(MaskError, match=r"mask\.png: labels are expected, got colours: pass --labels for a set whose"):
-        Coding.of(19).classes(HERE, rgb)
-    with pytest.raises(MaskError, match=r"mask\.png: 'ade20k' has no colours"):
-        Coding.of(LabelSet.of("ade20k")).classes(HERE, rgb)
+        Coding.of(19).classes(Mask(HERE, rgb, colours=True))
+    with pytest.raises(MaskError, match=r"mask\.png: labels are expected, got colours, and 'ade20k' has no colours"):
+        Coding.of(LabelSet.of("ade20k")).classes(Mask(HERE, rgb, colours=True))
     with pytest.raises(MaskError, match=r"mask\.png: rgb must hold colours of 'cityscapes', got \(1, 2, 3\)"):
-        Coding.of(CITY).classes(HERE, np.array([[[1, 2, 3]]], np.uint8).view(Colours))
+        Coding.of(CITY).classes(Mask(HERE, np.array([[[1, 2, 3]]], np.uint8), colours=True))
 
 
 def test_sizes_are_named_and_masks_are_not_resized():
-    small, large = np.zeros((2, 3), np.uint8), np.zeros((2, 3, 3), np.uint8)
+    small, large = Mask(Path("a.png"), np.zeros((2, 3), np.uint8)), Mask(Path("b.png"), np.zeros((2, 3, 3), np.uint8))
     error = "a.png: is 2x3, and its label b.png is 2x3x3: masks are not resized"
     with pytest.raises(MaskError, match="^" + re.escape(error)):
-        require_same_size(Path("a.png"), small, Path("b.png"), large)
-    require_same_size(Path("a.png"), small, Path("b.png"), large.view(Colours))
+        require_same_size(small, large)
+    require_same_size(small, Mask(Path("b.png"), large.values, colours=True))
 
 
 # ---- whole folders
@@ -251,7 +252,7 @@ def spoil(folders: Path) -> list[str]:
     write(folders / "a/0/0.png", np.zeros((3, 4), np.uint8))
     (folders / "a/1/1.png").write_bytes(b"no image")
     write(folders / "gt/0/2.png", np.full((8, 9), 77, np.uint8))
-    write(folders / "a/1/3.png", np.zeros((6, 9, 3), np.uint8))
+    write(folders / "a/1/3.png", np.full((6, 9, 3), (1, 2, 3), np.uint8))
     write(folders / "gt/0/4.png", np.full((7, 9), 300, np.uint16))
     (folders / "a/1/5.png").unlink()
     return ["0/0", "0/2", "0/4", "1/1", "1/3", "1/5"]
@@ -360,6 +361,8 @@ def test_each_mask_is_read_once(folders, monkeypatch):
 
     read = []
     original = segiou.evaluation.evaluate.read_mask
-    monkeypatch.setattr(segiou.evaluation.evaluate, "read_mask", lambda path: read.append(path) or original(path))
+    monkeypatch.setattr(
+        segiou.evaluation.evaluate, "read_mask", lambda path, most: read.append(path) or original(path, most)
+    )
     Counter(scoring(boundary=True, intervals=True))(pair([folders / "a", folders / "b"], folders / "gt").items[0])
     assert sorted(read) == sorted(folders / name / "0/0.png" for name in ("a", "b", "gt"))

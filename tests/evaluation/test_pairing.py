@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from segiou.evaluation.mask_files import SUFFIXES
 from segiou.evaluation.pairing import Item, pair, stem_of
 
 
@@ -83,6 +84,29 @@ def test_links_are_followed_and_loops_are_not(tmp_path):
     assert "in/x" in names
     assert "linked/y" in names
     assert max(name.count("/") for name in [*names, *(name for name, _ in found.unpaired)]) <= 3
+
+
+def test_hidden_files_and_folders_are_no_masks(tmp_path):
+    junk = ("._x.png", ".DS_Store", ".ipynb_checkpoints/x-checkpoint.png", "__MACOSX/._x.png", "in/._y.png", ".png")
+    a, b = folder(tmp_path / ".a", "x.png", "in/y.png", *junk), folder(tmp_path / "b", "x.png", "in/y.png", ".z.png")
+    found = pair([a], b)
+    assert [item.name for item in found.items] == ["in/y", "x"]
+    assert found.unpaired == ()
+    assert set(found.files) == {place / name for place in (a, b) for name in ("x.png", "in/y.png")}
+
+
+def test_jpegs_are_no_masks_and_the_reason_is_said(tmp_path):
+    reason = "is a JPEG, which changes labels near every edge: save masks as PNG"
+    a, b = folder(tmp_path / "a", "x.png", "in/y_p.JPG"), folder(tmp_path / "b", "x.png", "in/y.png", "photo.jpg")
+    found = pair([a], b)
+    assert [item.name for item in found.items] == ["x"]
+    assert found.unpaired == (("in/y", f"nothing of this name in {a}"),)
+    folder(a, "x_p.png")
+    assert pair([a], b, "_p").unpaired == (("in/y", f"nothing of this name in {a}: {a}/in/y_p.JPG {reason}"),)
+    with pytest.raises(
+        ValueError, match=re.escape(f"holds no mask ({', '.join(SUFFIXES)}), but .jpeg: z.jpeg {reason}")
+    ):
+        pair([folder(tmp_path / "c", "z.jpeg")], b)
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root reads every folder")

@@ -22,7 +22,7 @@ from segiou import (
     SegmentationMetrics,
 )
 from segiou.metrics.per_image import decoded
-from tests.metrics.test_scores import COUNTING, TASKS, batch, build, tasks_of
+from tests.helpers.metric_cases import COUNTING, TASKS, batch, build, tasks_of
 
 COLLECTIVES = [
     "all_reduce",

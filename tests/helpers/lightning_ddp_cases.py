@@ -1,7 +1,7 @@
 """Runs of the monitor that must log the same values, to the last bit, on one process and on two.
 
-Each takes the options of a trainer, and returns what its process has logged. ``scripts/lightning_ddp.py``
-runs them on two processes, ``test_lightning_ddp.py`` on one.
+Each takes the options of a trainer, and returns what its process has logged. ``lightning_ddp.py``
+runs them on two processes, ``tests/lightning/test_monitor_ddp.py`` on one.
 """
 
 import re

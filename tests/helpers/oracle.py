@@ -1,5 +1,6 @@
 """The naive loops that everything is held to: one pixel at a time, Python integers and fractions."""
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -129,3 +130,17 @@ VALUES = {
     "CohenKappa": cohen_kappa,
     "MatthewsCorrCoef": matthews,
 }
+
+
+def interior(labels: torch.Tensor, distance: int, border: bool) -> torch.Tensor:
+    """Whether every pixel of the window is there and has the label of its centre."""
+    places = list(itertools.product(*map(range, labels.shape)))
+    label_at = dict(zip(places, pixels(labels), strict=True))
+    steps = list(itertools.product(range(-distance, distance + 1), repeat=labels.ndim - 1))
+
+    def same(image: int, *centre: int) -> bool:
+        label = label_at[(image, *centre)]
+        window = (tuple(c + s for c, s in zip(centre, step, strict=True)) for step in steps)
+        return all(label_at.get((image, *place), None if border else label) == label for place in window)
+
+    return torch.tensor([same(*place) for place in places], dtype=torch.bool).reshape(labels.shape)

@@ -13,7 +13,7 @@ shapes = st.lists(st.integers(0, 5), min_size=0, max_size=3).flatmap(
 )
 
 
-def _strided(draw: st.DrawFn, x: torch.Tensor) -> torch.Tensor:
+def strided(draw: st.DrawFn, x: torch.Tensor) -> torch.Tensor:
     """The same values in another memory layout."""
     layout = draw(st.sampled_from(["as is", "transposed", "cropped", "reversed axes"]))
     if layout == "transposed" and x.ndim > 1:
@@ -42,7 +42,7 @@ def labels(draw: st.DrawFn, shape: tuple[int, ...], classes: int, *, dtypes=None
     wide = [v - 2**64 if v >= 2**63 else v for v in values]  # the bits of a uint64
     x = torch.tensor(wide, dtype=torch.int64)
     x = x.view(torch.uint64) if dtype == torch.uint64 else x.to(dtype)
-    return _strided(draw, x.reshape(shape))
+    return strided(draw, x.reshape(shape))
 
 
 @st.composite
@@ -55,7 +55,7 @@ def scores(draw: st.DrawFn, shape: tuple[int, ...], *, special: bool = True) -> 
     for side in shape:
         size *= side
     values = draw(st.lists(value, min_size=size, max_size=size))
-    return _strided(draw, torch.tensor(values, dtype=dtype).reshape(shape))
+    return strided(draw, torch.tensor(values, dtype=dtype).reshape(shape))
 
 
 @st.composite

@@ -13,7 +13,7 @@ from segiou.functional import mean_iou
 from segiou.lightning.loggers import Result, table
 from segiou.metrics.confusion_matrix import ScoreMetric
 from segiou.scoring.formulas import areas_of_groups
-from tests.metrics.test_scores import COUNTING, tasks_of
+from tests.helpers.metric_cases import COUNTING, tasks_of
 
 NAMES = ["road", "pavement", "car", "bus", "sky"]
 GROUPS = {"flat": ["road", "pavement"], "vehicle": [2, 3], "sky": ["sky"]}
@@ -176,3 +176,14 @@ def test_a_label_set_that_does_not_fit_says_so():
         MeanIoU("cityscape")
     with pytest.raises(ValueError, match='^task="binary" has 2 classes'):
         MeanIoU("cityscapes", task="binary")
+
+
+def test_ignored_pixels_are_in_no_group():
+    counts = torch.arange(16).view(4, 4)  # the last row is ignored
+    found = areas_of_groups(counts, [[0, 2], [1], [0, 1, 2]])
+    assert found.target.tolist() == [0 + 1 + 2 + 3 + 8 + 9 + 10 + 11, 4 + 5 + 6 + 7, 66]
+    assert found.predicted.tolist() == [0 + 4 + 8 + 2 + 6 + 10, 1 + 5 + 9, 45]
+    assert found.intersection.tolist() == [0 + 2 + 8 + 10, 5, 45]
+    target = torch.tensor([[0, 1, 2, 255, 255, 255]])
+    metric = MeanIoU(3, groups={"a": [0, 2], "b": [1]}, ignore_index=255, average="none")
+    assert metric(torch.tensor([[0, 1, 2, 0, 1, 1]]), target).tolist() == [1, 1]

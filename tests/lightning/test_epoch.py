@@ -66,7 +66,7 @@ def test_each_is_logged_by_its_name_with_the_value_of_the_whole_epoch():
     assert values["val/mIoU_C"] == float(whole(module, ImagewiseIoU(**ARGUMENTS, over="classes")))
     assert values["val/iIoU"] == float(whole(module, InstanceIoU(**ARGUMENTS), torch.ones_like))
     per_class = whole(module, MeanIoU(**ARGUMENTS, average="none"))
-    assert [values[f"val/mIoU/{name}"] for name in "abcd"] == pytest.approx(per_class.tolist(), nan_ok=True)
+    assert [values[f"val/mIoU_per_class/{name}"] for name in "abcd"] == pytest.approx(per_class.tolist(), nan_ok=True)
 
 
 def test_ids_of_the_step_reach_the_metrics():
@@ -75,7 +75,7 @@ def test_ids_of_the_step_reach_the_metrics():
     for batch_idx, (scores, target) in module.seen["val", 0].items():
         interval.update(scores, target, ids=[f"{batch_idx}-{i}" for i in range(len(target))])
     low, high = interval.compute()[1:]
-    assert (values["val/mIoU/low"], values["val/mIoU/high"]) == (float(low), float(high))
+    assert (values["val/mIoU_low"], values["val/mIoU_high"]) == (float(low), float(high))
 
 
 def test_what_the_monitor_logs_itself_is_not_logged_again():
@@ -155,8 +155,10 @@ def test_a_metric_that_misses_its_input_says_where_it_is_to_come_from():
         ([Dice(CLASSES, average="micro")], "'Dice' would be logged twice, the second time by Dice("),
         (
             {"IoU": MeanIoU(CLASSES, average="none", absent=0.0)},
-            "'IoU/0' would be logged twice, the second time by MeanIoU(",
+            "'IoU_per_class/0' would be logged twice, the second time by MeanIoU(",
         ),
+        ({"Dice/all": MeanAccuracy(CLASSES)}, "'Dice/all' would be logged below 'Dice', which is a score itself"),
+        ({"IoU_per_class": MeanAccuracy(CLASSES)}, "'IoU_per_class/0' would be logged below 'IoU_per_class'"),
         ([MeanAccuracy(CLASSES), MeanAccuracy(CLASSES)], "'MeanAccuracy' would be logged twice"),
         ([PairedComparison(MeanIoU(CLASSES))], "metrics must be segiou's, updated with preds and target, got Paired"),
         (MeanIoU(CLASSES), "metrics must be a list of metrics, or a dict that names them, got MeanIoU("),
@@ -177,7 +179,8 @@ def test_the_curves_of_a_sweep_are_not_taken_for_scores_of_classes(task):
     metric = ThresholdSweep(task, thresholds=2, **labels)
     sweep = metric(torch.tensor([[0.4, 0.6]]), torch.tensor([[0, 1]]))
     found = scalars(sweep, "sweep", metric.class_names)
-    assert {name.split("/")[1] for name in found} == {"best_threshold", "best"}
+    end = "_per_class" if task == "multilabel" else ""
+    assert {name.split("/")[0] for name in found} == {f"sweep_best_threshold{end}", f"sweep_best{end}"}
 
 
 def test_the_scores_of_classes_that_the_loggers_get_may_be_logged_too():
@@ -188,6 +191,6 @@ def test_the_scores_of_classes_that_the_loggers_get_may_be_logged_too():
 def test_values_become_scalars_by_name():
     one, two = torch.tensor(1.0), torch.tensor([1.0, 2.0])
     assert scalars(one, "a", ()) == {"a": one}
-    assert scalars(two, "a", ("x", "y")) == {"a/x": 1.0, "a/y": 2.0}
+    assert scalars(two, "a", ("x", "y")) == {"a_per_class/x": 1.0, "a_per_class/y": 2.0}
     assert scalars({"b": one}, "a", ()) == {"b": one}
     assert scalars({"b": one}, "a", (), named=True) == {"a/b": one}

@@ -2,22 +2,26 @@
 
 import csv
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from segiou import Dice, MeanIoU, Precision, Recall
+from segiou import ConfidenceInterval, Dice, Imagewise, MeanIoU, Precision, Recall, SegmentationMetrics
 from segiou.lightning import SegmentationMonitor
 from segiou.lightning.loggers import Result, table
+from segiou.metrics.log_names import told_apart
 from tests.helpers.lightning_cases import CLASSES, IGNORED, NAMES, OF_LIGHTNING, Tiny, loader, trainer
 
 pytestmark = OF_LIGHTNING
-SHOWN = ("mIoU", "Dice", "IoU/road", "Dice/road")
+SHOWN = ("mIoU", "Dice", "IoU_per_class/road", "Dice_per_class/road")
 
 
 def monitor(**options: Any) -> SegmentationMonitor:
@@ -31,19 +35,21 @@ def per_class(model: Tiny, stage: str = "val") -> dict[str, float]:
         alone = metric(CLASSES, ignore_index=IGNORED, average="none")
         for scores, target in model.seen[stage, 0].values():
             alone.update(scores, target)
-        found |= {f"{stage}/{name}/{label}": float(score) for label, score in zip(NAMES, alone.compute(), strict=True)}
+        found |= {
+            f"{stage}/{name}_per_class/{label}": float(score)
+            for label, score in zip(NAMES, alone.compute(), strict=True)
+        }
     return found
 
 
 class Recorder(Logger):
-    """Keeps what it is given; its subclasses have the names of real loggers."""
+    """Keeps what it is given."""
 
     name, version, run_id = "recorder", 0, "run-1"
 
     def __init__(self) -> None:
         super().__init__()
         self.metrics: list[tuple[dict[str, float], int | None]] = []
-        self.figures: list[tuple[Any, ...]] = []
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Nothing to keep."""
@@ -52,68 +58,47 @@ class Recorder(Logger):
         self.metrics.append((metrics, step))
 
 
-class WandbLogger(Recorder):
-    """Takes images as W&B's does."""
+class Images(TensorBoardLogger):
+    """TensorBoard's own, of which the figures are also kept."""
 
-    def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
-        self.figures.append((key, *map(type, images), step))
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.figures: list[tuple[str, int]] = []
+        add = self.experiment.add_figure
 
+        def add_figure(tag: str, figure: Figure, global_step: int, close: bool) -> None:
+            self.figures.append((tag, global_step))
+            add(tag, figure, global_step=global_step, close=close)
 
-class MLFlowLogger(Recorder):
-    """Takes figures through its client, as MLflow's does."""
-
-    @property
-    def experiment(self) -> Any:
-        return self
-
-    def log_figure(self, run_id: str, figure: Any, artifact_file: str) -> None:
-        self.figures.append((run_id, type(figure), artifact_file))
+        self.experiment.add_figure = add_figure  # type: ignore[method-assign]
 
 
-class OwnWandbLogger(WandbLogger):
-    """A user's subclass."""
-
-
-@pytest.mark.parametrize(
-    ("logger", "figures"),
-    [
-        (WandbLogger, [("val/confusion_matrix", Figure, 1), ("val/confusion_matrix", Figure, 3)]),
-        (OwnWandbLogger, [("val/confusion_matrix", Figure, 1), ("val/confusion_matrix", Figure, 3)]),
-        (
-            MLFlowLogger,
-            [("run-1", Figure, f"val/confusion_matrix_epoch{epoch}_step{2 * epoch + 1}.png") for epoch in (0, 1)],
-        ),
-        (Recorder, []),
-    ],
-)
-def test_every_kind_of_logger_gets_scores_and_the_figure_its_own_way(logger, figures):
-    recorder, model = logger(), Tiny()
+def test_a_logger_that_is_not_known_gets_the_scores_and_no_figure():
+    recorder, model = Recorder(), Tiny()
     trainer(monitor(), logger=recorder, max_epochs=2).fit(model, loader(batch_size=4), loader())
-    assert recorder.figures == figures
-    latest = next(metrics for metrics, _ in reversed(recorder.metrics) if "val/IoU/road" in metrics)
+    latest = next(metrics for metrics, _ in reversed(recorder.metrics) if "val/IoU_per_class/road" in metrics)
     assert latest == pytest.approx({**per_class(model), "epoch": 1}, nan_ok=True)
     for stage in ("train", "val"):
         steps = {key: [step for metrics, step in recorder.metrics if f"{stage}/{key}" in metrics] for key in SHOWN}
         assert steps == {key: [1, 3] for key in SHOWN}  # beside Lightning's own
 
 
-def test_several_loggers_and_loaders():
-    first, second = WandbLogger(), WandbLogger()
+def test_several_loggers_and_loaders(tmp_path):
+    first, second = Images(tmp_path / "a"), Recorder()
     trainer(monitor(), logger=[first, second]).validate(Tiny(), [loader(), loader(3)])
-    assert first.figures == second.figures
     assert [key for key, *_ in first.figures] == [f"val/confusion_matrix/dataloader_idx_{i}" for i in (0, 1)]
-    assert {f"val/IoU/{name}/dataloader_idx_1" for name in NAMES} <= {k for m, _ in second.metrics for k in m}
+    assert {f"val/IoU_per_class/{name}/dataloader_idx_1" for name in NAMES} <= {k for m, _ in second.metrics for k in m}
 
 
 @pytest.mark.parametrize(
     ("options", "scores", "figures"),
     [({"figure": False}, True, 0), ({"per_class": False}, False, 1), ({"stages": ["train"]}, False, 0)],
 )
-def test_scores_and_figure_can_be_left_out(options, scores, figures):
-    recorder = WandbLogger()
-    trainer(monitor(**options), logger=recorder).fit(Tiny(), loader(), loader())
-    assert any("val/IoU/road" in metrics for metrics, _ in recorder.metrics) == scores
-    assert len(recorder.figures) == figures
+def test_scores_and_figure_can_be_left_out(tmp_path, options, scores, figures):
+    recorder, drawn = Recorder(), Images(tmp_path)
+    trainer(monitor(**options), logger=[recorder, drawn]).fit(Tiny(), loader(), loader())
+    assert any("val/IoU_per_class/road" in metrics for metrics, _ in recorder.metrics) == scores
+    assert len(drawn.figures) == figures
 
 
 def test_csv(tmp_path):
@@ -144,7 +129,7 @@ def test_tensorboard(tmp_path):
 
 
 @pytest.mark.parametrize("task", [{"task": "binary"}, {"task": "multilabel", "num_labels": 2}])
-def test_the_other_tasks_are_drawn_and_named(task, capsys):
+def test_the_other_tasks_are_drawn_and_named(task, tmp_path, capsys):
     class Halves(Tiny):
         """Binary: one map, multilabel: two."""
 
@@ -156,10 +141,14 @@ def test_the_other_tasks_are_drawn_and_named(task, capsys):
                 "target": target[:, None].expand(-1, maps, -1, -1) % 2,
             }
 
-    recorder, names = WandbLogger(), ["sea", "ice"]
-    trainer(SegmentationMonitor(**task, class_names=names), logger=recorder).test(Halves(), loader(), verbose=False)
-    assert len(recorder.figures) == 1
-    assert {f"test/IoU/{name}" for name in names} <= {key for metrics, _ in recorder.metrics for key in metrics}
+    recorder, drawn, names = Recorder(), Images(tmp_path), ["sea", "ice"]
+    trainer(SegmentationMonitor(**task, class_names=names), logger=[recorder, drawn]).test(
+        Halves(), loader(), verbose=False
+    )
+    assert len(drawn.figures) == 1
+    assert {f"test/IoU_per_class/{name}" for name in names} <= {
+        key for metrics, _ in recorder.metrics for key in metrics
+    }
     printed = capsys.readouterr().out
     assert all(name in printed for name in names)
 
@@ -201,3 +190,54 @@ def test_without_rich_no_table_is_printed(monkeypatch, capsys):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "rich" else found(name, *rest))
     trainer(monitor()).test(Tiny(), loader(), verbose=False)
     assert "ground" not in capsys.readouterr().out
+
+
+class Failing(Recorder):
+    """A logger whose client has lost its server, or its disk."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        if any("per_class" in key for key in metrics):
+            raise OSError("no space left")
+        super().log_metrics(metrics, step)
+
+
+def test_a_logger_that_fails_is_warned_of_and_the_training_goes_on(tmp_path):
+    failing, well = Failing(), Images(tmp_path)
+    with pytest.warns(
+        UserWarning, match=r"^Failing did not take what .* the run goes on without: OSError: no space left"
+    ):
+        trainer(monitor(), logger=[failing, well], max_epochs=2).fit(Tiny(), loader(), loader())
+    assert [key for key, *_ in well.figures] == ["val/confusion_matrix"] * 2
+    assert sum("val/mIoU" in metrics for metrics, _ in failing.metrics) == 2
+
+
+def test_no_key_is_a_folder_of_another():
+    """MLflow's file store keeps a key as a file, and what is before a "/" as a folder."""
+    recorder = Recorder()
+    names = ["road", "road/lane", "cat+dog", "catdog"]
+    metrics = [
+        SegmentationMetrics(CLASSES, ignore_index=IGNORED, per_class=True, class_names=names),
+        ConfidenceInterval(MeanIoU(CLASSES, ignore_index=IGNORED, average="none", class_names=names), replicates=100),
+        Imagewise(Precision(CLASSES, ignore_index=IGNORED, average="none", class_names=names)),
+    ]
+    trainer(monitor(class_names=names, metrics=metrics), logger=recorder).fit(Tiny(), loader(), loader())
+    keys = {key for metrics, _ in recorder.metrics for key in metrics}
+    assert "val/mIoU_low_per_class/road" in keys
+    folders = {"/".join(key.split("/")[:end]) for key in keys for end in range(1, key.count("/") + 1)}
+    assert not folders & keys
+    for clean in (lambda key: re.sub("[^a-zA-Z0-9_/. -]+", "", key), lambda key: re.sub(r"[^-/\w.]", "_", key)):
+        assert len({clean(key) for key in keys}) == len(keys), "a logger would merge some"
+
+
+@given(st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=8, unique=True))
+def test_names_stay_apart_in_every_logger(names):
+    found = told_apart(names)
+    assert len(found) == len(names)
+    assert not any("/" in name for name in found)
+    for clean in ("[^a-zA-Z0-9_. -]+", r"[^-\w.]"):
+        reduced = [re.sub(clean, "_" if "w" in clean else "", name) for name in found]
+        assert len(set(reduced)) == len(names)
+        assert all(reduced)
+    plain = [name for name in names if re.fullmatch("[a-zA-Z0-9]+", name)]
+    if plain == names:
+        assert found == names

@@ -11,7 +11,6 @@ from pytorch_lightning.cli import LightningCLI
 from pytorch_lightning.utilities import CombinedLoader
 from torch.multiprocessing.reductions import StorageWeakRef
 
-import segiou.lightning.monitor
 from segiou import Dice, MeanIoU
 from tests.helpers.lightning_cases import (
     CLASSES,
@@ -34,18 +33,6 @@ from tests.helpers.lightning_cases import (
 pytestmark = OF_LIGHTNING
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 KEYS = {f"{stage}/{name}" for stage in ("train", "val") for name in ("mIoU", "Dice")}
-
-
-@pytest.fixture
-def published(monkeypatch) -> list[tuple[str, int]]:
-    """Stage and number of pixels of every epoch that the monitor measures."""
-    found: list[tuple[str, int]] = []
-    monkeypatch.setattr(
-        segiou.lightning.monitor,
-        "publish",
-        lambda result, *_, **__: found.append((result.stage + result.suffix, int(result.counts.sum()))),
-    )
-    return found
 
 
 class LBFGS(Tiny):

@@ -3,7 +3,6 @@
 import math
 import re
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 from hypothesis import given
@@ -308,6 +307,7 @@ def test_plots_show_the_bounds(metric):
     assert len(axis.texts) == (10 if isinstance(value, dict) else one.value.numel())
 
 
+@pytest.mark.usefixtures("_closed_figures")
 @pytest.mark.parametrize("metric", [MeanIoU(3), MeanIoU(3, average="none"), SegmentationMetrics(3)])
 def test_plots_of_several_values_show_every_one(metric):
     preds, target = images(9)
@@ -323,4 +323,30 @@ def test_plots_of_several_values_show_every_one(metric):
         assert [text.get_text() for text in two.texts] == [text.get_text() for text in one.texts] * 2
         with pytest.raises(TypeError, match="^val must be what compute gives, or a list of that, got a Tensor$"):
             each.plot(torch.tensor(0.5))
-    plt.close("all")
+
+
+@pytest.mark.parametrize("images", [2, 3, 5, 8])
+def test_few_images_that_all_agree_have_the_p_value_of_a_test_of_signs(images):
+    """Were there no difference, that all of n signs agree would have the probability 2^(1 - n)."""
+    target = torch.zeros(images, 20, dtype=torch.int64)
+    better, worse = target.clone(), target.clone()
+    for image in range(images):
+        worse[image, : image + 2] = 1
+        better[image, 0] = 1
+    metric = PairedComparison(MeanIoU(2, exclude=1))
+    metric.update(worse, better, target)
+    assert float(metric.compute().p_value) == 2.0 ** (1 - images)
+
+
+def test_images_of_one_id_are_drawn_together_over_updates_too():
+    rng = torch.Generator().manual_seed(0)
+    target = torch.randint(0, 3, (8, 6, 6), generator=rng)
+    preds = torch.where(torch.rand(8, 6, 6, generator=rng) < 0.3, (target + 1) % 3, target)
+    ids = ["a", "b", "c", "d", "a", "b", "c", "d"]
+    at_once, in_two, apart = (ConfidenceInterval(MeanIoU(3)) for _ in range(3))
+    at_once.update(preds, target, ids=ids)
+    for part in (slice(0, 4), slice(4, 8)):
+        in_two.update(preds[part], target[part], ids=ids[part])
+    apart.update(preds, target, ids=range(8))
+    assert torch.equal(torch.stack(at_once.compute()), torch.stack(in_two.compute()))
+    assert not torch.equal(torch.stack(at_once.compute()), torch.stack(apart.compute()))

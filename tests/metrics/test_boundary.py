@@ -12,8 +12,8 @@ from torchmetrics import MetricCollection
 from segiou import BoundaryIoU, Imagewise, MeanIoU, TrimapIoU
 from segiou.functional import boundary_iou, trimap_iou
 from segiou.metrics.boundary import Band
-from tests.counting.test_bands import coarse, naive
 from tests.helpers import oracle
+from tests.helpers.label_maps import coarse
 
 METRICS = [BoundaryIoU, TrimapIoU]
 every_metric = pytest.mark.parametrize("metric", METRICS)
@@ -23,7 +23,7 @@ every_kernel = pytest.mark.parametrize("kernel", ["auto", "eager"])
 def band(labels: torch.Tensor, c: int, distance: int, border: bool = True) -> torch.Tensor:
     """The pixels of the mask of a class that erosion takes away."""
     mask = labels == c
-    return mask & ~naive(mask.long(), distance, border)
+    return mask & ~oracle.interior(mask.long(), distance, border)
 
 
 def boundary_areas(preds, target, classes, distance, ignore=(), border=True) -> list[tuple[int, int, int]]:
@@ -58,7 +58,7 @@ def test_boundary_iou_is_that_of_eroded_masks(monkeypatch, kernel, distance, bor
     areas = boundary_areas(preds, target, 4, distance, border=border)
     assert close(metric(preds, target), scores_of(areas))
     assert int(metric.confmat.sum()) == target.numel()
-    both_interior = naive(preds, distance, border) & naive(target, distance, border)
+    both_interior = oracle.interior(preds, distance, border) & oracle.interior(target, distance, border)
     assert int(metric.confmat[4, 4]) == int(both_interior.sum())
 
 
@@ -68,7 +68,7 @@ def test_boundary_iou_is_that_of_eroded_masks(monkeypatch, kernel, distance, bor
 def test_trimap_iou_is_that_of_the_pixels_near_a_change(monkeypatch, kernel, distance, border):
     monkeypatch.setenv("SEGIOU_KERNEL", kernel)
     target, preds = coarse(3, 2, 11, 13, patch=6), coarse(3, 2, 11, 13, patch=5)
-    far = naive(target, distance, border)
+    far = oracle.interior(target, distance, border)
     expected = MeanIoU(4, average="none", ignore_index=9)(preds, target.masked_fill(far, 9))
     metric = TrimapIoU(4, pixels=distance, border=border, average="none")
     assert close(metric(preds, target), expected.tolist())
@@ -94,7 +94,7 @@ def test_random_maps_with_ignored_pixels(kernel, data):
         one = target.clone()
         for value in ignore:
             one[target == value] = -5
-        far = naive(one, distance, border) | (one == -5)
+        far = oracle.interior(one, distance, border) | (one == -5)
         expected = MeanIoU(3, average="none", ignore_index=-5)(preds, one.masked_fill(far, -5))
         assert close(TrimapIoU(3, **options)(preds, target), expected.tolist())
 

@@ -366,3 +366,13 @@ def test_the_rule_is_decided_for_each_image(data, classes):
         means += [sum(ious) / len(ious)] if ious else []
     found = float(ImagewiseIoU(classes, exclude=sorted(excluded))(preds, target))
     assert found == pytest.approx(sum(means) / len(means)) if means else found != found
+
+
+def test_images_raises_for_bad_labels_that_were_counted_on_an_accelerator():
+    metric = ImagewiseIoU(3, keep_images=True)
+    labels = torch.tensor([[0, 1], [1, 2]])
+    metric.update(labels, labels)
+    metric.errors += torch.tensor([0, 5, 0, 0])
+    for read in (metric.images, metric.compute):
+        with pytest.raises(ValueError, match=r"labels must be 0 to 2, got 5 pixels of target and 0 pixels of preds"):
+            read()

@@ -167,3 +167,16 @@ def test_cityscapes_has_its_sizes():
     assert len(sizes) == 8
     assert sizes[13] == pytest.approx(12794.02, abs=0.01)
     assert InstanceIoU("cityscapes", sizes={"car": 100}).sizes == {13: 100}
+
+
+def test_an_instance_of_ignored_pixels_is_none():
+    target = torch.tensor([[0, 1, 1, 255, 255, 2, 2, 2]])
+    instances = torch.tensor([[0, 1, 1, 2, 2, 3, 3, 4]])
+    preds = torch.tensor([[0, 1, 1, 1, 1, 2, 0, 2]])
+    metric = InstanceIoU(3, ignore_index=255)
+    metric.update(preds, target, instances)
+    assert metric.instances[1].tolist() == [0, 1, 2]
+    assert metric.instances[2].tolist() == [0, 2, 3]
+    ignored_class = InstanceIoU(3, ignore_index=[1, 255])
+    ignored_class.update(preds, target, instances)
+    assert ignored_class.instances[1].tolist() == [0, 0, 2]

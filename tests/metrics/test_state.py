@@ -326,3 +326,41 @@ def test_formulas_give_nan_for_nothing_over_nothing():
 
     zero = torch.zeros(1, dtype=torch.float64)
     assert iou(Areas(zero, zero, zero)).isnan().all()
+
+
+def divide_while_synced(metric):
+    with metric.sync_context(should_unsync=False):
+        raise ZeroDivisionError(int(metric.confmat.sum()))
+
+
+def test_an_error_inside_a_sync_context_unsyncs_even_where_it_was_not_to(monkeypatch):
+    metric = MeanIoU(3, distributed_available_fn=lambda: True)
+    metric.update(PREDS, TARGET)
+    counts = metric.confmat.clone()
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda buffer, group=None: buffer.mul_(2))
+    with pytest.raises(ZeroDivisionError, match=str(2 * int(counts.sum()))):
+        divide_while_synced(metric)
+    assert not metric._is_synced
+    assert torch.equal(metric.confmat, counts)
+    with metric.sync_context(should_unsync=False):
+        pass
+    assert metric._is_synced, "as it was asked for"
+
+
+def test_metrics_that_differ_in_align_corners_only_share_no_state():
+    from torchmetrics import MetricCollection
+
+    scores, target = torch.randn(1, 3, 3, 3), torch.randint(0, 3, (1, 9, 9))
+    plain, aligned = (MeanIoU(3, upsample="bilinear", align_corners=flag) for flag in (False, True))
+    both = MetricCollection({"plain": plain.clone(), "aligned": aligned.clone()})
+    for _ in range(2):
+        both.update(scores, target)
+        plain.update(scores, target)
+        aligned.update(scores, target)
+    assert len(both.compute_groups) == 2
+    assert not torch.equal(plain.confmat, aligned.confmat)
+    assert both.compute() == {"plain": plain.compute(), "aligned": aligned.compute()}
+    plain.persistent(True)
+    aligned.persistent(True)
+    with pytest.raises(RuntimeError, match="it was made with other arguments"):
+        aligned.load_state_dict(plain.state_dict())

@@ -440,13 +440,7 @@ def test_a_collection_shares_what_is_equal_and_nothing_else():
 # ---- drawing
 
 
-@pytest.fixture
-def _closed():
-    yield
-    plt.close("all")
-
-
-@pytest.mark.usefixtures("_closed")
+@pytest.mark.usefixtures("_closed_figures")
 def test_the_plot_marks_the_best_threshold():
     metric = ThresholdSweep(thresholds=[0.2, 0.5, 0.8], best="IoU")
     metric.update(torch.tensor([0.9, 0.6, 0.4]), torch.tensor([1, 1, 0]))
@@ -466,7 +460,7 @@ def test_the_plot_marks_the_best_threshold():
     assert drawn is given_ax
 
 
-@pytest.mark.usefixtures("_closed")
+@pytest.mark.usefixtures("_closed_figures")
 def test_the_plot_of_each_label_has_its_name():
     metric = ThresholdSweep("multilabel", [0.25, 0.5], num_labels=2, class_names=["$road", "car"])
     metric.update(torch.tensor([[[0.9, 0.1], [0.9, 0.1]]]), torch.tensor([[[1, 0], [0, 0]]]))
@@ -478,8 +472,8 @@ def test_the_plot_of_each_label_has_its_name():
         metric.plot(ax=axes.flat[0])
 
 
+@pytest.mark.usefixtures("_closed_figures")
 def test_one_label_is_drawn_too():
     metric = segiou.ThresholdSweep("multilabel", num_labels=1)
     metric.update(torch.rand(2, 1, 5), torch.randint(0, 2, (2, 1, 5)))
     assert len(metric.plot()[1].flat) == 1
-    plt.close("all")

@@ -3,7 +3,6 @@
 ``peers.EXAMPLE`` is checked by hand; ours must agree with the peer on it and on what hypothesis draws.
 """
 
-import math
 from fractions import Fraction as F
 
 import pytest
@@ -22,26 +21,13 @@ from segiou import (
     SegmentationMetrics,
 )
 from tests.helpers import peers, strategies
+from tests.helpers.peer_values import LOOSE, exactly, tensors, value
 from tests.helpers.peers import EXAMPLE, WITHOUT_VOID
 
 VOID = [-1, 255]
 IMAGES = strategies.images([*range(4), *VOID], [*range(4), 255])
 ARGMAXED = strategies.images(range(4), [*range(4), 255])  # systems that take the argmax themselves have no void
-LOOSE = {"ignore_index": 255, "validate_args": False}
 RAW = [*peers.CATEGORY, 29, 0, -1]
-
-
-def tensors(images):
-    pixels = torch.tensor(images)
-    return pixels[..., 0], pixels[..., 1]
-
-
-def value(metric, images) -> float:
-    return float(metric(*tensors(images)))
-
-
-def exactly(score: F | None):
-    return pytest.approx(math.nan if score is None else float(score), rel=1e-6, nan_ok=True)
 
 
 @pytest.mark.parametrize(

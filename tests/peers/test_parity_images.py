@@ -10,11 +10,10 @@ from torchmetrics import segmentation
 
 from segiou import Dice, Imagewise, ImagewiseDice, ImagewiseIoU, InstanceIoU, LabelSet, MeanIoU
 from tests.helpers import peers, strategies
+from tests.helpers.peer_values import LOOSE, WEIGHTS, exactly, tensors, value
 from tests.helpers.peers import EXAMPLE, INSTANCE_SIZE
-from tests.peers.test_parity import LOOSE, exactly, tensors, value
 
 IMAGES = strategies.images([*range(4), -1, 255], [*range(4), 255])
-WEIGHTS = [F(4, 10), F(4, 10), F(2, 10), F(0), F(0)]
 CITYSCAPES = LabelSet.of("cityscapes")
 PERSON, CAR = F(INSTANCE_SIZE[24]), F(INSTANCE_SIZE[26])
 

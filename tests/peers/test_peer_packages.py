@@ -6,19 +6,14 @@ import pytest
 import torch
 
 from tests.helpers import peers
+from tests.helpers.peer_values import WEIGHTS, tensors
 from tests.helpers.peers import EXAMPLE, WITHOUT_VOID
-from tests.peers.test_parity_images import WEIGHTS
 
 
 def package(name: str):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pytest.importorskip(name, exc_type=ImportError)
-
-
-def tensors(images):
-    pixels = torch.tensor(images)
-    return pixels[..., 0], pixels[..., 1]
 
 
 def drawn(clean: bool = False):

@@ -5,7 +5,17 @@ import math
 import pytest
 import torch
 
-from segiou import Dice, FrequencyWeightedIoU, MeanAccuracy, MeanIoU, PixelAccuracy, Precision, SegmentationMetrics
+from segiou import (
+    CohenKappa,
+    Dice,
+    FrequencyWeightedIoU,
+    MatthewsCorrCoef,
+    MeanAccuracy,
+    MeanIoU,
+    PixelAccuracy,
+    Precision,
+    SegmentationMetrics,
+)
 from segiou.scoring.averaging import Averaging
 from segiou.scoring.formulas import areas_of, iou
 
@@ -109,3 +119,17 @@ def test_leading_axes_are_free():
         for i in range(2):
             for j in range(3):
                 torch.testing.assert_close(whole[i, j], how.reduce(iou, areas_of(counts[i, j])), equal_nan=True)
+
+
+@pytest.mark.parametrize("kind", [PixelAccuracy, CohenKappa, MatthewsCorrCoef])
+@pytest.mark.parametrize("absent", [0.0, 1.0, 0.25])
+def test_a_score_of_the_matrix_that_is_0_over_0_has_the_score_of_absent(kind, absent):
+    nothing = torch.full((1, 4), 255)
+    assert float(kind(2, absent=absent, ignore_index=255)(nothing * 0, nothing)) == absent
+    assert math.isnan(float(kind(2, ignore_index=255)(nothing * 0, nothing)))
+    labels = torch.zeros(1, 2, 4, dtype=torch.int64)
+    ignored = labels.clone()
+    ignored[:, 1] = 255
+    metric = kind(task="multilabel", num_labels=2, absent=absent, ignore_index=255)
+    one = float(kind(task="binary", absent=absent)(labels[:, 0], labels[:, 0]))
+    assert float(metric(labels, ignored)) == pytest.approx((one + absent) / 2)

@@ -7,7 +7,6 @@ import pytest
 from pytorch_lightning.callbacks import Callback
 from torch.utils.data import DistributedSampler
 
-import segiou.lightning.monitor
 from tests.helpers.lightning_cases import (
     OF_LIGHTNING,
     PIXELS,
@@ -25,18 +24,6 @@ pytestmark = [*OF_LIGHTNING, pytest.mark.filterwarnings("ignore:You're resuming 
 RESUMED = (
     "^training resumed at batch 2 of its epoch: train/mIoU and train/Dice of this epoch cover the batches from here on$"
 )
-
-
-@pytest.fixture
-def published(monkeypatch) -> list[tuple[str, int]]:
-    """Stage and number of pixels of every epoch that the monitor measures."""
-    found: list[tuple[str, int]] = []
-    monkeypatch.setattr(
-        segiou.lightning.monitor,
-        "publish",
-        lambda result, *_, **__: found.append((result.stage, int(result.counts.sum()))),
-    )
-    return found
 
 
 @pytest.fixture

@@ -411,6 +411,17 @@ def test_channels_of_a_binary_task_have_remedies_that_it_can_follow(preds, targe
         MeanIoU(task="binary").update(preds, target)
 
 
+@pytest.mark.parametrize("build", [MeanIoU, lambda classes: mean_iou([0], [0], classes)])
+def test_a_matrix_that_does_not_fit_into_memory_says_how_large_it_is(build, monkeypatch):
+    monkeypatch.setattr("segiou.counting.memory.physical_memory", lambda: 8 * 2**30)
+    with pytest.raises(
+        ValueError,
+        match=r"num_classes=100000 needs a matrix of 100,001 x 100,001 counts \(int64\), which takes 74.5 GiB of memory, "
+        r"and this machine has 8.0 GiB: pass fewer classes",
+    ):
+        build(100000)
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.uint64])
 def test_a_prediction_where_the_target_is_ignored_may_be_anything(dtype):
     """No score depends on it: many models write the ignored value there too."""
@@ -424,3 +435,13 @@ def test_a_prediction_where_the_target_is_ignored_may_be_anything(dtype):
     ignored_class = MeanIoU(3, ignore_index=0)
     ignored_class.update(with_values(9, 1), with_values(0, 1))
     assert ignored_class.compute() == 1
+
+
+def test_binary_scores_of_three_axes_may_have_a_channel_axis():
+    scores, mask = torch.rand(4, 1, 7), torch.randint(0, 2, (4, 7))
+    plain = MeanIoU(task="binary")(scores[:, 0], mask)
+    assert MeanIoU(task="binary")(scores, mask) == plain
+    assert MeanIoU(task="binary")(scores[:, 0], mask[:, None]) == plain
+    assert MeanIoU(task="binary")(scores, mask[:, None]) == plain
+    labels = scores > 0.5
+    assert MeanIoU(task="binary")(labels, mask) == MeanIoU(task="binary")(labels, mask[:, None]) == plain

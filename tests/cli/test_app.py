@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-import segiou.cli.app
+import segiou.cli.outputs
 import segiou.evaluation.evaluate
 from segiou import LabelSet, MeanIoU, PairedComparison
 from segiou.cli.app import app
@@ -99,8 +99,9 @@ def test_intervals_boundaries_and_groups(folders):
     options = ["--names", "names.txt", "--groups", "groups.json", "--ci", "--boundary", "--json", "out.json"]
     found = run("evaluate", "a", "gt", *FILES, "--ignore-index", "255", *options)
     written = json.loads(Path("out.json").read_text())
-    assert [row["name"] for row in written["classes"]] == ["left", "right"]
-    for row in written["classes"]:
+    assert [row["name"] for row in written["classes"]] == ["x", "y", "z"]
+    assert [row["name"] for row in written["groups"]] == ["left", "right"]
+    for row in [*written["classes"], *written["groups"]]:
         assert row["IoU_low"] < row["IoU"] < row["IoU_high"]
         assert 0 < row["BoundaryIoU"] < 1
         assert f"{row['IoU_low']:.4f} to {row['IoU_high']:.4f}" in found.stdout
@@ -222,7 +223,7 @@ def test_ctrl_c_prints_what_there_is_as_partial(folders, monkeypatch):
 
 
 ARGUMENTS = {
-    "neither": (["a", "gt"], "pass --labels for a data set that is known by name, or --num-classes or --names"),
+    "neither": (["a", "gt"], "pass --labels for a data set that is known by name or in a file, or --num-classes or --names, or --foreground or --ids"),
     "both": (["a", "gt", "--labels", "ade20k", "--num-classes", "3"], "or --names, not both"),
     "a set that is none": (["a", "gt", "--labels", "citiscapes"], "did you mean 'cityscapes'?"),
     "no class": (["a", "gt", "--num-classes", "0"], "there must be at least one class, got 0"),
@@ -258,7 +259,7 @@ def test_a_file_that_cannot_be_written_after_all_is_an_error_with_the_scores_on_
     def fail(path, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(segiou.cli.app, "write_whole", fail)
+    monkeypatch.setattr(segiou.cli.outputs, "write_whole", fail)
     found = run("evaluate", "a", "gt", *THREE, "--json", "out.json", code=1)
     assert "Error: out.json could not be written: [Errno 28] No space left on device" in found.stderr
     assert "mIoU" in found.stdout

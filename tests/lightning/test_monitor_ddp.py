@@ -1,46 +1,23 @@
 """The monitor on two processes, started as a script, against one process and against the naive loop."""
 
-import json
-import os
-import signal
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.helpers import lightning_ddp_cases as cases
 from tests.helpers.lightning_cases import OF_LIGHTNING, Tiny, close, naive_of, samples
+from tests.helpers.processes import ROOT, results_of_two_ranks
 
 pytestmark = OF_LIGHTNING
-SCRIPT = Path(__file__).parents[1] / "helpers" / "lightning_ddp.py"
-SECONDS = 150
+SCRIPT = ROOT / "tests" / "helpers" / "lightning_ddp.py"
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each of the two processes has logged, by case."""
     folder = tmp_path_factory.mktemp("ddp")
-    root = SCRIPT.parents[2]
-    settings = {key: value for key, value in os.environ.items() if key not in ("LOCAL_RANK", "WORLD_SIZE")}
-    path = os.pathsep.join(filter(None, [str(root), settings.get("PYTHONPATH")]))
-    with subprocess.Popen(
-        [sys.executable, SCRIPT, folder],
-        env={**settings, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            printed, _ = process.communicate(timeout=SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            pytest.fail(f"the processes hang:\n{process.communicate()[0][-3000:]}")
-    assert process.returncode == 0, printed[-5000:]
-    return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in (0, 1)]
+    return results_of_two_ranks([sys.executable, str(SCRIPT)], folder, cwd=folder)
 
 
 @pytest.mark.parametrize("name", cases.EQUAL_TO_ONE_PROCESS)

@@ -1,0 +1,41 @@
+"""Checks of single arguments, with errors that name the argument. Nothing here loads torch."""
+
+import operator
+from numbers import Real
+from typing import Any
+
+
+def integers(name: str, value: Any) -> tuple[int, ...]:
+    """An integer, several, an array of them, or None, as a tuple. Raises a TypeError that names the argument."""
+    if value is None:
+        return ()
+    try:
+        several = [value] if hasattr(value, "__index__") and not getattr(value, "ndim", 0) else list(value)
+        if any(isinstance(item, bool) for item in several):
+            raise TypeError
+        return tuple(operator.index(item) for item in several)
+    except TypeError:
+        raise TypeError(f"{name} must be an int, several ints or None, got {value!r}") from None
+
+
+def integer(name: str, value: Any) -> int:
+    """One integer. Raises a TypeError that names the argument."""
+    try:
+        (number,) = integers(name, value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an int, got {value!r}") from None
+    return number
+
+
+def number_in(name: str, value: Any, what: str, low: float, high: float) -> float:
+    """A real number within bounds, as a float. Raises a ValueError that says what it must be."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
+        raise ValueError(f"{name} must be {what}, got {value!r}")
+    return float(value)
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False. Raises a TypeError that names the argument."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value

@@ -1,0 +1,156 @@
+"""What ``segiou evaluate`` and ``segiou compare`` do, once their arguments are known."""
+
+import importlib.util
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+from rich.console import Console
+
+from segiou import __version__
+from segiou.cli import console, results
+from segiou.cli.misread import remark_on
+from segiou.cli.options import Options
+from segiou.cli.outputs import output_of, require_outputs, stopped, to_standard_output, write
+from segiou.cli.terminal import console as console_of
+from segiou.evaluation import processes
+from segiou.evaluation.evaluate import Outcome, evaluate
+from segiou.evaluation.masks import MaskError, shown
+from segiou.evaluation.pairing import Pairing, pair
+from segiou.evaluation.tally import GivenScores, Scoring
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is read and written.
+
+    Args:
+        preds: the folder, or the file, of each model.
+        label: that of the labels.
+        pred_suffix: what stems of predictions end with.
+        label_suffix: likewise of labels.
+        outputs: the file that each option writes, or None.
+    """
+
+    preds: Sequence[Path]
+    label: Path
+    pred_suffix: str
+    label_suffix: str
+    outputs: dict[str, Path | None]
+
+    @classmethod
+    def of(
+        cls, preds: Sequence[Path], label: Path, pred_suffix: str, label_suffix: str, outputs: dict[str, Path | None]
+    ) -> "Files":
+        """The files as a user names them."""
+        named = {option: output_of(path) for option, path in outputs.items()}
+        return cls(preds, label, pred_suffix, label_suffix, named)
+
+
+def run_evaluate(options: Options, files: Files, worst: int, strict: bool, workers: int | None) -> None:
+    """Score one model, show it, and write what is asked for."""
+    json, csv, report = (files.outputs[name] for name in ("--json", "--csv", "--report"))
+    with processes.joined():
+        scoring, pairing = _prepared(options, files)
+        if report is not None and importlib.util.find_spec("jinja2") is None:
+            raise typer.BadParameter("--report needs Jinja2: pip install 'segiou[report]'")
+        facts = _facts(options, {"pred": files.preds[0], "label": files.label, "pairs": len(pairing.items)})
+        outcome = _outcome(pairing, scoring, workers, strict)
+        if processes.place()[0] == 0:
+            (result,) = outcome.results
+            console.show_evaluation(_out(files), outcome, worst, remark_on(result, options))
+            console.show_failures(console_of(stderr=True), outcome)
+            write(json, lambda: results.as_json(outcome, facts))
+            write(csv, lambda: results.as_csv(result))
+            write(report, lambda: _report(outcome, pairing, scoring, worst))
+    _finish(outcome)
+
+
+def run_compare(options: Options, files: Files, most: int, strict: bool, workers: int | None) -> None:
+    """Score two models, show their differences, and write what is asked for."""
+    with processes.joined():
+        scoring, pairing = _prepared(options, files)
+        (pred_a, pred_b), label = files.preds, files.label
+        facts = _facts(options, {"pred_a": pred_a, "pred_b": pred_b, "label": label, "pairs": len(pairing.items)})
+        outcome = _outcome(pairing, scoring, workers, strict)
+        if processes.place()[0] == 0:
+            console.show_comparison(_out(files), outcome, most)
+            for name, result in zip("AB", outcome.results, strict=True):
+                remark = remark_on(result, options)
+                if remark:
+                    _out(files).print(f"{name}: {remark}", soft_wrap=True)
+            console.show_failures(console_of(stderr=True), outcome)
+            write(files.outputs["--json"], lambda: results.as_json(outcome, facts))
+    _finish(outcome)
+
+
+def _out(files: Files) -> Console:
+    """Where tables go: to the errors where something else is written to the standard output."""
+    return console_of(stderr=to_standard_output(files.outputs.values()))
+
+
+def _prepared(options: Options, files: Files) -> tuple[Scoring, Pairing]:
+    """What is to be measured of which files; all that can be known to be wrong before the work is said here."""
+    scoring = _checked(options.scoring)
+
+    def find() -> Pairing:
+        require_outputs(files.outputs, options.files)
+        found = pair(files.preds, files.label, files.pred_suffix, files.label_suffix)
+        require_outputs(files.outputs, found.files)
+        return found
+
+    return scoring, _checked(lambda: processes.from_first(find))
+
+
+def _checked(function: Callable[[], T]) -> T:
+    """What the function gives; its errors are those of arguments, exit status 2."""
+    try:
+        return function()
+    except (ValueError, TypeError, OSError) as error:
+        if processes.place()[0]:
+            raise typer.Exit(2) from error  # the first process says it
+        raise typer.BadParameter(str(error)) from error
+
+
+def _outcome(pairing: Pairing, scoring: Scoring, workers: int | None, strict: bool) -> Outcome:
+    """Score all, with progress; exit status 1 where it is to be strict and something is wrong."""
+    if strict and pairing.unpaired:
+        name, reason = pairing.unpaired[0]
+        raise stopped(f"{name}: {reason}")
+    rank, world = processes.place()
+    share = len(pairing.items[rank::world])
+    with console.Watch(GivenScores(**scoring.arguments), share, rank == 0) as watch:
+        try:
+            outcome = evaluate(pairing, scoring, workers=workers or processes.threads(), strict=strict, watch=watch)
+        except MaskError as error:
+            raise stopped(str(error)) from error
+    if rank == 0:
+        typer.echo(watch.summary() + (f" in each of {world} processes" if world > 1 else ""), err=True)
+    return outcome
+
+
+def _facts(options: Options, files: dict[str, Any]) -> dict[str, Any]:
+    plain = {name: shown(value) if isinstance(value, Path) else value for name, value in files.items()}
+    return {"segiou": __version__, **plain, **options.facts()}
+
+
+def _report(outcome: Outcome, pairing: Pairing, scoring: Scoring, worst: int) -> bytes:
+    from segiou.cli.pages import report_of
+    from segiou.report import render
+
+    first = pairing.items[0]
+    facts = {"Predictions": f"such as {shown(first.preds[0])}", "Labels": f"such as {shown(first.label)}"}
+    return render(report_of(outcome, pairing.items, scoring, facts, worst)).encode("utf-8", "backslashreplace")
+
+
+def _finish(outcome: Outcome) -> None:
+    """Exit as the outcome says: 130 after Ctrl-C and 143 after SIGTERM, as shells have it, 1 where a file failed."""
+    if outcome.stopped:
+        raise typer.Exit(128 + signal.Signals(outcome.stopped))
+    if outcome.failures:
+        raise typer.Exit(1)

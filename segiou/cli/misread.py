@@ -1,0 +1,29 @@
+"""Signs that files hold other values than they were read as, though every value had a meaning."""
+
+from segiou.cli.options import Options
+from segiou.evaluation.tally import Result
+
+
+def remark_on(result: Result, options: Options) -> str:
+    """A line on pixels that are predicted as no class, and on a foreground that is ignored; or nothing."""
+    found = []
+    void, counted = int(result.counts[:-1, -1].sum()), int(result.counts[:-1].sum())
+    if void:
+        option = "--pred-ids" if options.labels is None else "--pred-class-ids"
+        remedy = f"; does PRED hold other ids? see {option}" if 2 * void > counted else ""
+        found.append(f"{void:,} of {counted:,} counted pixels are predicted as no class, and are misses{remedy}")
+    if _is_foreground_ignored(result, options):
+        found.append(
+            "255 is ignored, and nothing is of class 1: if 255 is the foreground, pass --foreground 255 in place of "
+            "--ignore-index 255"
+        )
+    return "\n".join(found)
+
+
+def _is_foreground_ignored(result: Result, options: Options) -> bool:
+    """Whether all that is no class 0 is 255, and 255 is ignored: a mask of 0 and 255, whose foreground is lost."""
+    plain = options.labels is None and options.ids is None and options.foreground is None
+    counts = result.counts
+    if not plain or counts.shape[0] != 3 or "255" not in map(str, options.ignore_index):
+        return False
+    return bool(counts[-1].sum() > 0) and int(counts[1].sum() + counts[:, 1].sum()) == 0

@@ -1,0 +1,17 @@
+"""Fixtures that several tests of the monitor share."""
+
+import pytest
+
+import segiou.lightning.monitor
+
+
+@pytest.fixture
+def published(monkeypatch) -> list[tuple[str, int]]:
+    """Stage and number of pixels of every epoch that the monitor measures."""
+    found: list[tuple[str, int]] = []
+    monkeypatch.setattr(
+        segiou.lightning.monitor,
+        "publish",
+        lambda result, *_, **__: found.append((result.stage + result.suffix, int(result.counts.sum()))),
+    )
+    return found

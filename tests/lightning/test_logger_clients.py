@@ -1,0 +1,147 @@
+"""The clients of W&B and MLflow themselves, offline, and what they have written read back; extra ``loggers``."""
+
+import importlib.util
+import json
+import re
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pytorch_lightning.loggers import MLFlowLogger, WandbLogger
+
+from segiou import MeanIoU
+from segiou.lightning import SegmentationMonitor
+from tests.helpers.lightning_cases import CLASSES, IGNORED, NAMES, OF_LIGHTNING, Tiny, loader, trainer
+
+pytestmark = [*OF_LIGHTNING, pytest.mark.filterwarnings("ignore")]  # the clients warn of much that is their own
+WANDB = pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="needs wandb: pip install segiou[loggers]")
+MLFLOW = pytest.mark.skipif(
+    importlib.util.find_spec("mlflow") is None, reason="needs mlflow: pip install segiou[loggers]"
+)
+STORES = ["sqlite", "file"]
+PNG = b"\x89PNG"
+
+
+def monitor(**options: Any) -> SegmentationMonitor:
+    return SegmentationMonitor(CLASSES, ignore_index=IGNORED, **{"class_names": NAMES, "figure": True, **options})
+
+
+def expected(model: Tiny, names: list[str]) -> dict[str, float]:
+    """The scores of the last validation by a metric alone, by the names in the log."""
+    alone = MeanIoU(CLASSES, ignore_index=IGNORED, average="none")
+    for scores, target in model.seen["val", 0].values():
+        alone.update(scores, target)
+    per_class = alone.compute()
+    found = {f"val/IoU_per_class/{name}": float(score) for name, score in zip(names, per_class, strict=True)}
+    return {"val/mIoU": float(per_class.nanmean()), **found}
+
+
+def records(path: Path) -> Iterator[Any]:
+    """What is in a file that W&B has written offline: records in blocks of 32 KiB, each part of one with a header."""
+    from wandb.proto import wandb_internal_pb2
+
+    data, place, part = path.read_bytes(), 7, b""
+    while place + 7 <= len(data):
+        left = 32768 - place % 32768
+        if left < 7:
+            place += left
+            continue
+        _, size, kind = struct.unpack("<IHB", data[place : place + 7])
+        part += data[place + 7 : place + 7 + size]
+        place += 7 + size
+        if kind in (1, 4):  # whole, or the last part
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(part)
+            part = b""
+            yield record
+
+
+def history(folder: Path) -> list[dict[str, Any]]:
+    """The rows of the one W&B run in a folder."""
+    (path,) = folder.rglob("*.wandb")
+    rows = [record.history.item for record in records(path) if record.WhichOneof("record_type") == "history"]
+    return [{"/".join(i.nested_key) or i.key: json.loads(i.value_json) for i in row} for row in rows]
+
+
+@pytest.fixture
+def wandb_logger(tmp_path, monkeypatch):
+    import wandb
+
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    yield WandbLogger(save_dir=str(tmp_path), project="segiou", offline=True)
+    wandb.finish()
+
+
+@WANDB
+def test_wandb(wandb_logger, tmp_path):
+    import wandb
+
+    model = Tiny()
+    trainer(monitor(), logger=wandb_logger, max_epochs=2).fit(model, loader(batch_size=4), loader())
+    wandb.finish()
+    rows = history(tmp_path)
+    last = {key: value for row in rows for key, value in row.items()}
+    for key, score in expected(model, NAMES).items():
+        assert last[key] == pytest.approx(score, rel=1e-6), key
+    steps = {
+        key: [row["trainer/global_step"] for row in rows if key in row]
+        for key in ("val/mIoU", "val/Dice_per_class/road")
+    }
+    assert steps == {"val/mIoU": [1, 3], "val/Dice_per_class/road": [1, 3]}, "in one row with Lightning's own"
+    pictures = sorted(tmp_path.rglob("media/images/val/confusion_matrix*.png"))
+    assert len(pictures) == 2
+    assert pictures[0].read_bytes().startswith(PNG)
+
+
+def mlflow_logger(store: str, folder: Path, monkeypatch) -> MLFlowLogger:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "1")
+    uri = f"sqlite:///{folder}/runs.db" if store == "sqlite" else f"file:{folder}/runs"
+    return MLFlowLogger("segiou", tracking_uri=uri, artifact_location=str(folder / "artifacts"))
+
+
+def artifacts(logger: MLFlowLogger, path: str | None = None) -> list[str]:
+    """The paths of all files of a run."""
+    found = logger.experiment.list_artifacts(logger.run_id, path)
+    return [name for each in found for name in (artifacts(logger, each.path) if each.is_dir else [each.path])]
+
+
+@MLFLOW
+@pytest.mark.parametrize("store", STORES)
+def test_mlflow(store, tmp_path, monkeypatch):
+    model, logger = Tiny(), mlflow_logger(store, tmp_path, monkeypatch)
+    trainer(monitor(), logger=logger, max_epochs=2).fit(model, loader(batch_size=4), loader())
+    run = logger.experiment.get_run(logger.run_id)
+    assert run.info.status == "FINISHED"
+    kept = [re.sub("[^a-zA-Z0-9_. -]", "", name) for name in NAMES]
+    for key, score in expected(model, kept).items():
+        assert run.data.metrics[key] == pytest.approx(score, rel=1e-6), key
+        assert [point.step for point in logger.experiment.get_metric_history(logger.run_id, key)] == [1, 3]
+    assert artifacts(logger) == [f"val/confusion_matrix_epoch{epoch}_step{2 * epoch + 1}.png" for epoch in (0, 1)]
+    picture = Path(logger.experiment.download_artifacts(logger.run_id, artifacts(logger)[0], str(tmp_path)))
+    assert picture.read_bytes().startswith(PNG)
+
+
+@MLFLOW
+@pytest.mark.parametrize("store", STORES)
+def test_names_that_mlflow_would_merge_stay_apart(store, tmp_path, monkeypatch):
+    names = ["cat+dog", "catdog", "sky/cloud", "道路"][:CLASSES]
+    model, logger = Tiny(), mlflow_logger(store, tmp_path, monkeypatch)
+    trainer(monitor(class_names=names), logger=logger).fit(model, loader(), loader())
+    found = logger.experiment.get_run(logger.run_id).data.metrics
+    known = ["catdog", "catdog_1", "skycloud", "_3"][:CLASSES]
+    for key, score in expected(model, known).items():
+        assert found[key] == pytest.approx(score, rel=1e-6), key
+
+
+@MLFLOW
+def test_a_store_that_fails_does_not_end_the_training(tmp_path, monkeypatch):
+    logger = mlflow_logger("file", tmp_path, monkeypatch)
+    monkeypatch.setattr(type(logger.experiment), "log_figure", lambda *args: 1 / 0)
+    model = Tiny()
+    with pytest.warns(UserWarning, match="MLFlowLogger did not take what .* ZeroDivisionError"):
+        trainer(monitor(), logger=logger, max_epochs=2).fit(model, loader(), loader())
+    assert torch.isfinite(torch.tensor(logger.experiment.get_run(logger.run_id).data.metrics["val/mIoU"]))
