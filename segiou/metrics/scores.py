@@ -1,8 +1,8 @@
 """The metrics: each is a formula and an average over the counts of ``ConfusionMatrixMetric``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from segiou.argument_checks import number_in
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric, results_over_time
+from segiou.metrics.misuse import ITEMS_TEXT, require_dict_is_taken
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Score
 from segiou.scoring.formulas import Areas
@@ -250,6 +251,23 @@ class SegmentationMetrics(ConfusionMatrixMetric):
         self.per_class = per_class
         self.prefix = prefix
         self._scores = tuple(_fbeta(beta) if score is FBeta.score else score for score in self.scores)
+
+    def __getattr__(self, name: str) -> Any:
+        """As that of a module; ``items``, which ``log_dict`` asks for, says what to pass in its place."""
+        if name == "items":
+            raise AttributeError(ITEMS_TEXT.format(name=type(self).__name__))
+        return super().__getattr__(name)
+
+    def _wrap_compute(self, compute: Callable[..., Any]) -> Callable[..., Any]:
+        """As torchmetrics', which keeps the value, after a look at who asks for it."""
+        kept = super()._wrap_compute(compute)
+
+        @wraps(compute)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            require_dict_is_taken(type(self).__name__)
+            return kept(*args, **kwargs)
+
+        return checked
 
     def value_of_areas(self, areas: Areas) -> dict[str, Tensor]:
         """Every score by its name."""

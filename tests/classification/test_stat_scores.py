@@ -15,7 +15,7 @@ from torchmetrics import classification as theirs
 
 import segiou
 from segiou import classification
-from tests.classification.test_classification import (
+from tests.helpers.task_cases import (
     AVERAGES,
     IGNORED,
     SIZES,
