@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from segiou.labels import LabelSet
     from segiou.metrics import (
         BoundaryIoU,
+        ClassTable,
         CohenKappa,
         ConfidenceInterval,
         Dice,
@@ -60,6 +61,7 @@ __all__ = [
     "BinaryConfusionMatrix",
     "BinaryJaccardIndex",
     "BoundaryIoU",
+    "ClassTable",
     "CohenKappa",
     "ConfidenceInterval",
     "ConfusionMatrix",

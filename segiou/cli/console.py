@@ -1,21 +1,22 @@
 """What the shell shows: progress while files are scored, and tables."""
 
 import time
+from dataclasses import replace
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from segiou.cli.results import FBETA, Row, class_rows, headline
+from segiou.cli.results import FBETA, Row, class_table, headline
 from segiou.cli.terminal import console, right, table
 from segiou.evaluation.evaluate import Outcome
 from segiou.evaluation.tally import GivenScores, Result
-from segiou.metrics.bootstrap import Comparison
+from segiou.metrics.intervals import Comparison
 from segiou.metrics.scores import MeanIoU
 
 EVERY = 0.2  # seconds between two looks at the running mIoU
 MOST_NAMED = 10  # files that could not be scored
-COLUMNS = {"IoU": "IoU", "Dice": "Dice", "Precision": "Precision", "Recall": "Recall", "BoundaryIoU": "Boundary"}
 
 
 class Watch:
@@ -88,18 +89,9 @@ def show_evaluation(out: Console, outcome: Outcome, worst: int, twins: str = "")
 
 def show_scores(out: Console, result: Result, kind: str) -> None:
     """The table of classes, or of groups, and the scores of the whole."""
-    rows = class_rows(result)
-    columns = [column for column in COLUMNS if column in rows[0]]
-    bounds_too = [right("95 % of IoU")] if "IoU_low" in rows[0] else []
-    shown = table(kind, *[right(COLUMNS[column]) for column in columns], *bounds_too, right("target pixels"))
-    left_out = MeanIoU.score.left_out(result.metric.averaging)
-    for place, row in enumerate(rows):
-        name = f"{row['name']} *" if place in left_out else row["name"]
-        bounds = [_bounds(row["IoU_low"], row["IoU_high"])] if "IoU_low" in row else []
-        shown.add_row(name, *[cell(row[column]) for column in columns], *bounds, f"{row['target']:,}")
-    notes = ["-: nothing to divide by, left out of means"] * any(row[c] is None for row in rows for c in columns)
-    shown.caption = "\n".join(notes + ["*: not in means"] * bool(left_out)) or None
-    out.print(shown)
+    found = class_table(result)
+    short = {"Boundary" if name == "BoundaryIoU" else name: column for name, column in found.columns.items()}
+    out.print(replace(found, columns=short, kind=kind).to_rich(box=box.SIMPLE_HEAD, average=False))
     _show_headline(out, result)
 
 

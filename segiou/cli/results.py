@@ -1,38 +1,36 @@
 """The outcome of an evaluation as JSON and CSV: the same bytes for the same files, on any number of processes."""
 
-import csv
-import io
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
 from segiou.evaluation.evaluate import Outcome
 from segiou.evaluation.tally import Result
-from segiou.metrics.bootstrap import Comparison
-from segiou.metrics.scores import CLASS_SCORES
+from segiou.metrics.intervals import Comparison
+from segiou.scoring.class_scores import Column
+from segiou.scoring.class_table import ClassTable
+from segiou.scoring.table_formats import csv_text
 
 Row = dict[str, Any]
 FBETA = "FBeta"  # with beta 1 it is Dice
 
 
-def class_rows(result: Result) -> list[Row]:
-    """What is known of each class, or group: its name, scores, bounds of its IoU where drawn, and pixels."""
-    metric = result.metric
-    areas = metric.areas(result.counts)
-    columns = {name: score.per_class(areas, metric.averaging) for name, score in CLASS_SCORES.items()}
+def class_table(result: Result) -> ClassTable:
+    """The scores of each class, or group, with boundary IoU where it was measured, and bounds of IoU where drawn."""
+    table = replace(result.metric.table_of(result.counts), scores={})  # ``headline`` has them, and more
+    iou = table.columns["IoU"]
+    bounds = [result.intervals[f"IoU/{name}"] for name in table.names if f"IoU/{name}" in result.intervals]
+    if bounds:
+        low, high = ([float(getattr(each, part)) for each in bounds] for part in ("low", "high"))
+        column = Column.of([number.value for number in iou.scores], iou.average.value, low, high)
+        table = table.with_column("IoU", column)
     if result.boundary is not None:
-        columns["BoundaryIoU"] = result.boundary[0]
-    pixels = {"target": areas.target, "predicted": areas.predicted, "intersection": areas.intersection}
-    rows = []
-    for place, name in enumerate(metric.classes.scored):
-        row: Row = {"name": name, **{column: _plain(scores[place]) for column, scores in columns.items()}}
-        if f"IoU/{name}" in result.intervals:
-            interval = result.intervals[f"IoU/{name}"]
-            row |= {"IoU_low": _plain(interval.low), "IoU_high": _plain(interval.high)}
-        rows.append(row | {what: int(area[place]) for what, area in pixels.items()})
-    return rows
+        of_classes, mean = result.boundary
+        table = table.with_column("BoundaryIoU", Column.of(of_classes.tolist(), float(mean)))
+    return table
 
 
 def headline(result: Result) -> dict[str, float | None]:
@@ -50,7 +48,7 @@ def model_json(result: Result) -> Row:
         "scores": headline(result),
         "interval_rule": result.interval_rule,
         "intervals": _intervals(result),
-        "classes": class_rows(result),
+        "classes": class_table(result).records(),
         "confusion": result.counts.tolist(),
         "images": images,
     }
@@ -59,7 +57,7 @@ def model_json(result: Result) -> Row:
         found |= {
             "group_scores": headline(of_groups),
             "group_intervals": _intervals(of_groups),
-            "groups": class_rows(of_groups),
+            "groups": class_table(of_groups).records(),
         }
         values = dict(zip(of_groups.images.ids, of_groups.images.values, strict=True))
         for image in images:
@@ -92,14 +90,13 @@ def as_json(outcome: Outcome, facts: Mapping[str, Any]) -> bytes:
 
 def as_csv(result: Result) -> bytes:
     """The table of classes, and of groups where there are; scores that are nan are empty."""
-    rows, text = class_rows(result), io.StringIO()
+    table = class_table(result)
+    text = table.to_csv()
     if result.groups is not None:
-        kinds = {"class": rows, "group": class_rows(result.groups)}
+        kinds = {"class": table.records(), "group": class_table(result.groups).records()}
         rows = [{"kind": kind, **row} for kind, each in kinds.items() for row in each]
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode("utf-8", "backslashreplace")
+        text = csv_text(rows, list(rows[0]))
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _scores(result: Result) -> dict[str, Tensor]:

@@ -10,9 +10,11 @@ from torch import Tensor
 from segiou.counting import Counted
 from segiou.counting.memory import in_words, lack_of_memory
 from segiou.evaluation.mask_values import Coding
-from segiou.metrics.bootstrap import Comparison, ConfidenceInterval, Interval, PairedComparison
+from segiou.metrics.bootstrap import ConfidenceInterval, PairedComparison
 from segiou.metrics.boundary import BoundaryIoU
-from segiou.metrics.imagewise import ImageScores, Imagewise
+from segiou.metrics.image_means import ImageScores
+from segiou.metrics.imagewise import Imagewise
+from segiou.metrics.intervals import Comparison, Interval
 from segiou.metrics.scores import MeanIoU, SegmentationMetrics
 from segiou.report.data import interval_rule
 

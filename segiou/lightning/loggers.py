@@ -4,7 +4,7 @@ import importlib.util
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from torchmetrics.utilities import rank_zero_warn
 
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.named_values import per_class
-from segiou.metrics.scores import CLASS_SCORES, MeanIoU
-from segiou.scoring.formulas import Areas
+from segiou.scoring.class_scores import Number
+from segiou.scoring.class_table import ClassTable
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,11 @@ class Result:
     shown: Mapping[str, Any] | None = None
 
     @property
-    def areas(self) -> Areas:
-        """The areas that are scored."""
-        return self.metric.areas(self.counts)
-
-    def per_class(self, column: str) -> list[float]:
-        """A score of ``CLASS_SCORES`` for each class."""
-        scores: list[float] = CLASS_SCORES[column].per_class(self.areas, self.metric.averaging).tolist()
-        return scores
+    def table(self) -> ClassTable:
+        """The scores of each class, and those of the metrics beside below them."""
+        scores = {name: Number(float(value)) for name, value in self.other.items()}
+        table = self.metric.table_of(self.counts)
+        return replace(table, scores={**table.scores, **scores})
 
 
 def publish(result: Result, trainer: Any, *, classes: bool, figure: bool) -> None:
@@ -72,11 +69,11 @@ def going_on(logger: Any) -> Iterator[None]:
 
 
 def _named_scores(result: Result, trainer: Any) -> dict[str, float]:
-    names = result.metric.classes.scored
+    table = result.table
     scores = {
         f"{result.stage}/{name}{result.suffix}": score
         for column in ("IoU", "Dice")
-        for name, score in per_class(column, names, result.per_class(column)).items()
+        for name, score in per_class(column, table.names, [each.value for each in table.columns[column].scores]).items()
     }
     return {**scores, "epoch": trainer.current_epoch}
 
@@ -119,33 +116,8 @@ def table(result: Result) -> str | None:
     if importlib.util.find_spec("rich") is None:
         return None
     from rich.console import Console
-    from rich.table import Table
 
-    how = result.metric.averaging
-    columns = {column: result.per_class(column) for column in CLASS_SCORES}
-    pixels = how.scored(result.areas).target.tolist()
-    grid = Table(title=f"{result.stage}{result.suffix}", title_justify="left")
-    grid.add_column("class")
-    for column in (*columns, "target pixels"):
-        grid.add_column(column, justify="right")
-    left_out = MeanIoU.score.left_out(how)
-    for row, name in enumerate(result.metric.classes.scored):
-        cells = [_cell(scores[row]) for scores in columns.values()]
-        shown = f"{name} *" if row in left_out else name
-        grid.add_row(shown, *cells, f"{pixels[row]:,}", end_section=row == len(pixels) - 1)
-    means = [_cell(float(score(result.areas, how))) for score in CLASS_SCORES.values()]
-    total = sum(pixels) if result.metric.classes.groups is None else int(result.counts[:-1].sum())
-    grid.add_row(f"{how.average or 'mean'} / total", *means, f"{total:,}")
-    empty = any(score != score for scores in columns.values() for score in scores)
-    notes = ["-: nothing to divide by, left out of the mean"] * empty + ["*: not in the mean"] * bool(left_out)
-    grid.caption = "\n".join(notes) or None
     text = io.StringIO()
     plain = Console(file=text, width=100, markup=False, emoji=False, highlight=False)  # names may hold [ and :
-    plain.print(grid)
-    for name, value in result.other.items():
-        plain.print(f"{name}  {_cell(float(value))}")
+    plain.print(result.table.to_rich(title=f"{result.stage}{result.suffix}"))
     return text.getvalue()
-
-
-def _cell(score: float) -> str:
-    return "-" if score != score else f"{score:.4f}"

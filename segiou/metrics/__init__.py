@@ -1,11 +1,13 @@
 """The stateful metrics: ``torchmetrics.Metric`` classes whose states are integer counts."""
 
-from segiou.metrics.bootstrap import Comparison, ConfidenceInterval, Interval, PairedComparison
+from segiou.metrics.bootstrap import ConfidenceInterval, PairedComparison
 from segiou.metrics.boundary import BoundaryIoU, TrimapIoU
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
 from segiou.metrics.generalized_dice import GeneralizedDice
-from segiou.metrics.imagewise import ImageScores, Imagewise, ImagewiseDice, ImagewiseIoU
+from segiou.metrics.image_means import ImageScores
+from segiou.metrics.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
 from segiou.metrics.instances import InstanceIoU
+from segiou.metrics.intervals import Comparison, Interval
 from segiou.metrics.scores import (
     CohenKappa,
     Dice,
@@ -20,9 +22,11 @@ from segiou.metrics.scores import (
     SegmentationMetrics,
 )
 from segiou.metrics.threshold_sweep import Sweep, ThresholdSweep
+from segiou.scoring.class_table import ClassTable
 
 __all__ = [
     "BoundaryIoU",
+    "ClassTable",
     "CohenKappa",
     "Comparison",
     "ConfidenceInterval",

@@ -5,7 +5,7 @@ state is R sums: it grows with neither images nor pixels, and is reduced with on
 percentile interval: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,29 +16,11 @@ from torchmetrics.utilities import rank_zero_warn
 from segiou.argument_checks import integer, number_in
 from segiou.counting.compiling import uncompiled
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
+from segiou.metrics.intervals import Comparison, Interval
 from segiou.metrics.per_image import Ids, OfImages, areas_from, checked_ids
 from segiou.metrics.poisson_weights import key_of, poisson_weights
-
-
-class Interval(NamedTuple):
-    """A score, and the bounds of its confidence interval: float32, scalars or ``(C,)``."""
-
-    value: Tensor
-    low: Tensor
-    high: Tensor
-
-
-class Comparison(NamedTuple):
-    """Two models on the same images.
-
-    ``a``, ``b``: the score of each. ``difference``: b - a. ``p_value``: two-sided, of no difference;
-    of n images at least 2^(1 - n), below which no test of signs could go.
-    """
-
-    a: Interval
-    b: Interval
-    difference: Interval
-    p_value: Tensor
+from segiou.metrics.syncing import synced_as_computed
+from segiou.scoring.class_table import ClassTable
 
 
 class Bootstrapped(OfImages):
@@ -216,6 +198,16 @@ class ConfidenceInterval(Bootstrapped):
         if isinstance(values, dict):
             return {name: self.interval(value, spread) for name, value in values.items()}
         return self.interval(values, spread)
+
+    @uncompiled
+    def table(self, *, percent: bool = False, digits: int | None = None) -> ClassTable:
+        """The scores of each class and their averages, all with their intervals; see ``MeanIoU.table``."""
+        with synced_as_computed(self):
+            spread, sums = self.spread(), getattr(self, self._sums_name)[0]
+        shown = {"level": self.level, "percent": percent, "digits": digits}
+        return self.metric.table_of_areas(
+            areas_from(sums, 1), bounds=lambda values: self.interval(values, spread), **shown
+        )
 
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the value and its interval, or those of each class; returns what ``MeanIoU.plot`` does."""

@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,6 +72,10 @@ class BandMetric(ScoreMetric):
     ) -> None:
         self.band = Band.of(ratio, pixels, border)  # the states are named by it
         super().__init__(num_classes, **kwargs)
+
+    def class_scores(self) -> tuple[Mapping[str, Score], Sequence[Score]]:
+        """The metric's own score alone, as the pixels near boundaries are no whole classes."""
+        return {self.key: self.score}, ()
 
     @abstractmethod
     def count_images(self, batch: Batch, distance: int) -> Tensor:

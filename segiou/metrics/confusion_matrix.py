@@ -1,7 +1,7 @@
 """The metric base: pixels are counted into one matrix, and a subclass reads its value off the counts."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
@@ -9,8 +9,11 @@ from torch import Tensor
 from segiou.counting import Counted, IgnoreIndex, Rules, Task, Upsample, count
 from segiou.counting.compiling import uncompiled
 from segiou.labels.class_names import Classes, Groups, NumClasses, encoder_of, of_label_set
+from segiou.metrics.drawing import one_score, results_over_time
 from segiou.metrics.pixels import PixelMetric
 from segiou.scoring.averaging import AbsentIf, Average, Averaging, Score
+from segiou.scoring.class_scores import CLASS_SCORES
+from segiou.scoring.class_table import ClassTable
 from segiou.scoring.formulas import Areas, areas_of, areas_of_groups
 
 
@@ -135,10 +138,54 @@ class ConfusionMatrixMetric(PixelMetric):
         """The metric's value for counts of shape ``(C + 1, C + 1)``, for multilabel ``(L, 3, 3)``."""
         return self.value_of_areas(self.areas(counts))
 
+    def table(self, *, percent: bool = False, digits: int | None = None) -> ClassTable:
+        """The scores of each class and their averages, over all batches since the last reset and over all processes.
+
+        Every process must call it, as it must call ``compute``.
+
+        Args:
+            percent: whether the table multiplies scores by 100.
+            digits: digits after the point where the table is shown as text; None is 4, of percentages 2.
+
+        Raises:
+            ValueError: bad labels or scores that were counted on an accelerator, digits out of range.
+        """
+        counts, errors = self.synced()
+        self.check(errors)
+        return self.table_of(counts, percent=percent, digits=digits)
+
+    def table_of(self, counts: Tensor, **shown: Any) -> ClassTable:
+        """The table of classes for counts as ``confmat`` has them; ``shown`` are further fields of ``ClassTable``."""
+        table = self.table_of_areas(self.areas(counts), **shown)
+        return table if table.totals else replace(table, totals={"target": self._pixels_of_groups(counts)})
+
+    def table_of_areas(self, areas: Areas, **shown: Any) -> ClassTable:
+        """As ``table_of``, for areas as ``areas`` gives them. It has no total where groups share a class."""
+        columns, scores = self.class_scores()
+        groups = self.classes.groups
+        shown = {"kind": self.scored_kind, **shown}
+        if groups is not None and len(set().union(*groups.values())) < sum(map(len, groups.values())):
+            shown = {"totals": {}, **shown}
+        return ClassTable.of(self.classes.scored, areas, self.averaging, columns, scores, **shown)
+
+    def class_scores(self) -> tuple[Mapping[str, Score], Sequence[Score]]:
+        """What ``table`` shows: the columns by name, and scores of the whole data set that are no average of one."""
+        return CLASS_SCORES, ()
+
+    def _pixels_of_groups(self, counts: Tensor) -> int:
+        """The target pixels of all groups; those of a class that is in several groups count once."""
+        inside = sorted({c for ids in self.classes.members for c in ids})
+        return int(areas_of(counts).target[inside].sum())
+
     @property
     def has_areas(self) -> bool:
         """Whether the value follows from areas, and not from the matrix alone."""
         return type(self).value_of_areas is not ConfusionMatrixMetric.value_of_areas
+
+    @property
+    def scored_kind(self) -> str:
+        """What has a score each: a "class", a "group" or a "label"."""
+        return "group" if self.classes.groups else "class" if self.rules.num_labels is None else "label"
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -202,6 +249,14 @@ class ScoreMetric(ConfusionMatrixMetric):
         """The score: a float32 scalar, or one for each class with ``average="none"``."""
         return self.score(areas, self.averaging)
 
+    def class_scores(self) -> tuple[Mapping[str, Score], Sequence[Score]]:
+        """IoU, Dice, precision and recall, and the metric's own score where it is none of them."""
+        alike = [score for score in CLASS_SCORES.values() if score.formula is self.score.formula]
+        if not alike and not self.score.of_matrix:
+            return {**CLASS_SCORES, self.key: self.score}, ()
+        shown = bool(alike) and replace(self.score, key=alike[0].key) == alike[0]
+        return CLASS_SCORES, () if shown else (self.score,)
+
     def plot(self, val: Tensor | Sequence[Tensor] | None = None, ax: Any = None) -> Any:
         """Plot the scores of the classes as bars, one score as a bar, or a list of results as lines over time.
 
@@ -231,25 +286,3 @@ class ScoreMetric(ConfusionMatrixMetric):
 
         left_out = self.score.left_out(self.averaging)
         return bars(scores, self.classes.scored, self.score.key, mean, ax, left_out, nothing)
-
-
-def one_score(value: Tensor, label: str, ax: Any) -> Any:
-    """One score as a bar."""
-    from segiou.plots import bars
-
-    return bars([float(value)], [label], label, None, ax)
-
-
-def results_over_time(results: Sequence[Any], label: str, names: Sequence[str], ax: Any) -> Any:
-    """A list of results as lines: one of scores, one for each class of vectors, one for each name of dicts."""
-    from segiou.plots import over_time
-
-    series: dict[str, list[float]] = {}
-    for result in results:
-        vector = isinstance(result, Tensor) and result.ndim == 1
-        row = (
-            dict(zip(names, result, strict=True)) if vector else result if isinstance(result, dict) else {label: result}
-        )
-        for name, score in row.items():
-            series.setdefault(name, []).append(float(score))
-    return over_time(series, label, ax)

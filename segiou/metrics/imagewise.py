@@ -6,39 +6,33 @@ of Fine-grained Intersection over Union" (arXiv 2310.19252), sections 3.2 and 3.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
-from torchmetrics.utilities import rank_zero_warn
 
 from segiou.argument_checks import flag, number_in
 from segiou.counting.compiling import uncompiled
 from segiou.labels.class_names import NumClasses
-from segiou.metrics.confusion_matrix import ScoreMetric, one_score, results_over_time
-from segiou.metrics.image_means import means_over_images, sums_over_images
-from segiou.metrics.per_image import Ids, OfImages, areas_from, decoded, encoded, own_arguments
+from segiou.metrics.confusion_matrix import ScoreMetric
+from segiou.metrics.drawing import one_score, results_over_time
+from segiou.metrics.image_means import ImageScores, means_of, sums_of, worst_of
+from segiou.metrics.per_image import (
+    Ids,
+    OfImages,
+    areas_from,
+    decoded,
+    encoded,
+    first_of_each_id,
+    own_arguments,
+)
 from segiou.metrics.scores import Dice, MeanIoU
+from segiou.metrics.syncing import synced_as_computed
 from segiou.scoring.averaging import AbsentIf
+from segiou.scoring.class_scores import Column, Number
+from segiou.scoring.class_table import ClassTable
 
 Over = Literal["images", "classes"]
-
-
-class ImageScores(NamedTuple):
-    """Scores of single images, in the order in which they came.
-
-    ``ids``: as they were given, None where not. ``values``: float32 ``(n,)``, the score of each image.
-    ``per_class``: float32 ``(n, C)``, nan where a class is absent from an image.
-    """
-
-    ids: list[int | str | None]
-    values: Tensor
-    per_class: Tensor
-
-    def worst(self, k: int) -> list[tuple[int | str | None, float]]:
-        """The ids and scores of the ``k`` images that scored lowest, the worst first."""
-        order = sorted((value, place) for place, value in enumerate(self.values.tolist()) if value == value)
-        return [(self.ids[place], value) for value, place in order[:k]]
 
 
 class Imagewise(OfImages):
@@ -138,33 +132,69 @@ class Imagewise(OfImages):
             raise ValueError(f"ids are for {type(self).__name__}(..., keep_images=True), which keeps every image")
         areas, errors = self.areas_of_images(preds, target)
         if not self.keep_images:
-            return {self._sums_name: sums_over_images(self._scores(areas)), "errors": errors}
+            return {self._sums_name: sums_of(self._scores(areas, self._single)), "errors": errors}
         lines = torch.tensor(bytearray(encoded(ids, len(areas))), dtype=torch.uint8, device=areas.device)
         return {self._areas_name: [areas], "ids": [lines], "errors": errors}
 
-    def _scores(self, areas: Tensor) -> Tensor:
-        """What is averaged over images, float64 ``(N, 1)``, or ``(N, C)`` of classes."""
+    def _scores(self, areas: Tensor, single: bool) -> Tensor:
+        """What is averaged over images, float64: of each image ``(N, 1)``, or of its classes ``(N, C)``."""
         how, score = self.metric.averaging, self.score
         each = areas_from(areas, 1)
-        if self._single:
-            return score.unrounded(each, how)[:, None]
-        return score.each(each, how)
+        return score.unrounded(each, how)[:, None] if single else score.each(each, how)
+
+    def _means(self, single: bool) -> tuple[Tensor, Tensor]:
+        """Means over images, float64 ``(1,)`` or ``(C,)``, and how many images have a score."""
+        if not self.keep_images:
+            sums = getattr(self, self._sums_name)
+            return means_of(sums), sums[1]
+        scores = self._scores(self._seen()[1], single)
+        sums = sums_of(scores)
+        return (means_of(sums) if self.worst is None else worst_of(scores, self.worst)), sums[1]
+
+    def _over_classes(self, means: Tensor) -> Tensor:
+        """The mean over the classes that are averaged, float32."""
+        left_out = self.score.left_out(self.metric.averaging)
+        return means[[c for c in range(len(means)) if c not in left_out]].nanmean().float()
 
     @uncompiled
     def compute(self) -> Tensor:
         """The average over all images and processes: float32, a scalar or ``(C,)``; nan where there is none."""
         self.metric.check(self.errors)
-        if not self.keep_images:
-            means = means_over_images(getattr(self, self._sums_name))
-        else:
-            scores = self._scores(self._seen()[1])
-            means = means_over_images(sums_over_images(scores)) if self.worst is None else _worst(scores, self.worst)
+        means, _ = self._means(self._single)
         if self._single:
             return means[0].float()
-        if self.metric.averaging.average == "none":
-            return means.float()
-        left_out = self.score.left_out(self.metric.averaging)
-        return means[[c for c in range(len(means)) if c not in left_out]].nanmean().float()
+        return means.float() if self.metric.averaging.average == "none" else self._over_classes(means)
+
+    @uncompiled
+    def table(self, *, percent: bool = False, digits: int | None = None) -> ClassTable:
+        """The score of each class as a mean over the images that have it, and the mean of these over classes.
+
+        With ``over="images"`` the mean over images stands below the table. See ``MeanIoU.table`` for the arguments.
+
+        Raises:
+            ValueError: there are no scores of classes: with ``over="images"`` they need ``keep_images=True``, and
+                scores such as PixelAccuracy have none.
+        """
+        if self.score.of_matrix or (self._single and not self.keep_images):
+            remedy = "no class has one" if self.score.of_matrix else 'pass keep_images=True, or over="classes"'
+            raise ValueError(f"table() needs the score of each class, and {self.key} is a mean of images: {remedy}")
+        with synced_as_computed(self):
+            self.metric.check(self.errors)
+            means, images = self._means(False)
+            scores = {self.key: Number(float(self._means(True)[0].float()))} if self._single else {}
+        table = ClassTable(
+            self.metric.classes.scored,
+            {},
+            {"images": tuple(images.tolist())},
+            scores=scores,
+            left_out=self.score.left_out(self.metric.averaging),
+            kind=self.metric.scored_kind,
+            percent=percent,
+            digits=digits,
+        )
+        worst = "" if self.worst is None else f"{self.worst:g}"
+        column = Column.of(means.float().tolist(), float(self._over_classes(means)))
+        return table.with_column(f"{self.score.key}_C{worst}", column)
 
     @uncompiled
     def images(self) -> ImageScores:
@@ -175,10 +205,7 @@ class Imagewise(OfImages):
         """
         if not self.keep_images:
             raise ValueError(f"images() is for {type(self).__name__}(..., keep_images=True), which keeps every image")
-        synced = self._is_synced
-        with self.sync_context(
-            dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and not synced, should_unsync=not synced
-        ):
+        with synced_as_computed(self):
             self.metric.check(self.errors)
             ids, rows = self._seen()
         areas, how, score = areas_from(rows, 1), self.metric.averaging, self.score
@@ -198,22 +225,7 @@ class Imagewise(OfImages):
 
     def _seen(self) -> tuple[list[int | str | None], Tensor]:
         """The ids and areas of all images, of each id the first."""
-        ids, areas = decoded(self._stacked("ids")), self._stacked(self._areas_name)
-        first: dict[int | str, int] = {}
-        keep = [i for i, name in enumerate(ids) if name is None or first.setdefault(name, i) == i]
-        again = [(i, first[name]) for i, name in enumerate(ids) if name is not None and first[name] != i]
-        if again:
-            places, firsts = zip(*again, strict=True)
-            differ = (areas[list(places)] != areas[list(firsts)]).flatten(1).any(1)
-            if differ.any():
-                named = ids[places[int(differ.nonzero()[0])]]
-                rank_zero_warn(
-                    f"{int(differ.sum())} images came again under an id that was seen before, with other pixels, and "
-                    f"only the first counts, for example {named!r}: call reset() between epochs, and give each image "
-                    "an id of its own",
-                    UserWarning,
-                )
-        return [ids[i] for i in keep], areas[keep]
+        return first_of_each_id(decoded(self._stacked("ids")), self._stacked(self._areas_name))
 
 
 class ImagewiseIoU(Imagewise):
@@ -273,10 +285,3 @@ class ImagewiseDice(ImagewiseIoU):
     """
 
     scores = Dice
-
-
-def _worst(scores: Tensor, percent: float) -> Tensor:
-    """For each column the mean of its lowest ``percent`` of scores, at least of one; float64 ``(K,)``."""
-    columns = [column[~column.isnan()].sort().values for column in scores.cpu().unbind(1)]
-    lowest = [column[: max(1, int(percent * len(column) / 100))] for column in columns]
-    return torch.stack([column.double().mean() for column in lowest])

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,8 +18,11 @@ from segiou.labels.checks import sizes_of
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.confusion_matrix import ScoreMetric
 from segiou.metrics.state import SummedStates
+from segiou.metrics.syncing import synced_as_computed
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Score
+from segiou.scoring.class_scores import Column
+from segiou.scoring.class_table import ClassTable
 from segiou.scoring.formulas import Areas
 
 UNIT = 2.0**36  # shares of instances are summed as integers of this fraction: in any order, and exactly
@@ -182,12 +186,28 @@ class InstanceIoU(ScoreMetric):
         false_alarms = (plain.predicted - plain.intersection).masked_fill(~has, 0)
         return Areas(right, right + false_alarms, whole)
 
+    def table(self, *, percent: bool = False, digits: int | None = None) -> ClassTable:
+        """The instance-weighted IoU of each class beside its plain scores; see ``MeanIoU.table``."""
+        with synced_as_computed(self):
+            self.check(self.errors)
+            counts, instances = self.confmat, self.instances
+        table = self.table_of(counts, percent=percent, digits=digits)
+        areas, how = self._weighted(counts, instances), self.averaging
+        own = self.score(areas, replace(how, average=None) if how.average == "none" else how)
+        members = self.classes.members or [[c] for c in range(self.rules.num_classes)]
+        number = tuple(int(instances[1, ids].sum()) for ids in members)
+        table = table.with_column(self.key, Column.of(self.score.per_class(areas, how).tolist(), float(own)))
+        return replace(
+            table,
+            counts={**table.counts, "instances": number},
+            totals={**table.totals, "instances": sum(number)},
+        )
+
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot the score of each class or group as bars, or values over time; see ``MeanIoU.plot``."""
         if val is not None:
             return super().plot(val, ax)
-        synced = self._is_synced
-        with self.sync_context(should_sync=self._to_sync and not synced, should_unsync=not synced):
+        with synced_as_computed(self):
             self.check(self.errors)
             areas = self._weighted(self.confmat, self.instances)
         value = self.score(areas, self.averaging)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor
+from torchmetrics.utilities import rank_zero_warn
 
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.pixels import here
@@ -130,6 +131,25 @@ def decoded(ids: Tensor) -> list[int | str | None]:
     """The ids of images that ``encoded`` gave as bytes."""
     lines = bytes(ids.cpu().numpy()).splitlines()
     return [json.loads(line) for line in lines]
+
+
+def first_of_each_id(ids: list[int | str | None], areas: Tensor) -> tuple[list[int | str | None], Tensor]:
+    """Ids and areas without the images whose id came before; a warning where such an image has other areas."""
+    first: dict[int | str, int] = {}
+    keep = [i for i, name in enumerate(ids) if name is None or first.setdefault(name, i) == i]
+    again = [(i, first[name]) for i, name in enumerate(ids) if name is not None and first[name] != i]
+    if again:
+        places, firsts = zip(*again, strict=True)
+        differ = (areas[list(places)] != areas[list(firsts)]).flatten(1).any(1)
+        if differ.any():
+            named = ids[places[int(differ.nonzero()[0])]]
+            rank_zero_warn(
+                f"{int(differ.sum())} images came again under an id that was seen before, with other pixels, and "
+                f"only the first counts, for example {named!r}: call reset() between epochs, and give each image "
+                "an id of its own",
+                UserWarning,
+            )
+    return [ids[i] for i in keep], areas[keep]
 
 
 def own_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:

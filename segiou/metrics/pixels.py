@@ -10,6 +10,7 @@ from segiou.counting import Counted, Rules
 from segiou.counting.inputs import NAN
 from segiou.counting.value_errors import has_bad, nan_text, total_error
 from segiou.metrics.state import SummedStates
+from segiou.metrics.syncing import synced_as_computed
 
 
 class PixelMetric(SummedStates):
@@ -50,10 +51,7 @@ class PixelMetric(SummedStates):
 
     def synced(self) -> tuple[Tensor, Tensor]:
         """The counts and their errors over all processes, by one all-reduce; the state stays local."""
-        synced = self._is_synced
-        with self.sync_context(
-            dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync and not synced, should_unsync=not synced
-        ):
+        with synced_as_computed(self):
             return self.counts.clone(), self.errors.clone()
 
     def batch_states(self, preds: Any, target: Any) -> dict[str, Tensor]:

@@ -1,18 +1,20 @@
 """The metrics: each is a formula and an average over the counts of ``ConfusionMatrixMetric``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial, wraps
+from functools import partial
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from segiou.argument_checks import number_in
 from segiou.labels.class_names import NumClasses
-from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric, results_over_time
-from segiou.metrics.misuse import ITEMS_TEXT, require_dict_is_taken
+from segiou.metrics.confusion_matrix import ScoreMetric
+from segiou.metrics.drawing import results_over_time
+from segiou.metrics.many_scores import ManyScoresMetric
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Score
+from segiou.scoring.class_scores import CLASS_SCORES
 from segiou.scoring.formulas import Areas
 
 
@@ -33,7 +35,7 @@ class MeanIoU(ScoreMetric):
     tensor([1., 1., nan])
     """
 
-    score = Score("mIoU", formulas.iou)
+    score = CLASS_SCORES["IoU"]
 
 
 class Dice(ScoreMetric):
@@ -48,7 +50,7 @@ class Dice(ScoreMetric):
     tensor(0.8000)
     """
 
-    score = Score("Dice", formulas.dice)
+    score = CLASS_SCORES["Dice"]
 
 
 class Precision(ScoreMetric):
@@ -63,7 +65,7 @@ class Precision(ScoreMetric):
     tensor(0.7500)
     """
 
-    score = Score("Precision", formulas.precision)
+    score = CLASS_SCORES["Precision"]
 
 
 class Recall(ScoreMetric):
@@ -78,7 +80,7 @@ class Recall(ScoreMetric):
     tensor([0.5000, 1.0000])
     """
 
-    score = Score("Recall", formulas.recall)
+    score = CLASS_SCORES["Recall"]
 
 
 class FBeta(ScoreMetric):
@@ -200,7 +202,7 @@ class MatthewsCorrCoef(ScoreMetric):
     plot_lower_bound = -1.0
 
 
-class SegmentationMetrics(ConfusionMatrixMetric):
+class SegmentationMetrics(ManyScoresMetric):
     """All scores from one state: one counting for each batch, one all-reduce for all of them.
 
     ``compute()`` gives a dict of float32 scalars for ``log_dict``: mIoU, Dice, Precision, Recall, FBeta,
@@ -250,24 +252,15 @@ class SegmentationMetrics(ConfusionMatrixMetric):
         super().__init__(num_classes, **kwargs)
         self.per_class = per_class
         self.prefix = prefix
+        self.beta = float(beta)
         self._scores = tuple(_fbeta(beta) if score is FBeta.score else score for score in self.scores)
 
-    def __getattr__(self, name: str) -> Any:
-        """As that of a module; ``items``, which ``log_dict`` asks for, says what to pass in its place."""
-        if name == "items":
-            raise AttributeError(ITEMS_TEXT.format(name=type(self).__name__))
-        return super().__getattr__(name)
-
-    def _wrap_compute(self, compute: Callable[..., Any]) -> Callable[..., Any]:
-        """As torchmetrics', which keeps the value, after a look at who asks for it."""
-        kept = super()._wrap_compute(compute)
-
-        @wraps(compute)
-        def checked(*args: Any, **kwargs: Any) -> Any:
-            require_dict_is_taken(type(self).__name__)
-            return kept(*args, **kwargs)
-
-        return checked
+    def class_scores(self) -> tuple[Mapping[str, Score], Sequence[Score]]:
+        """IoU, Dice, precision and recall, FBeta where it is not Dice, and the scores of the whole data set."""
+        own = {score.key: score for score in self._scores if score not in CLASS_SCORES.values()}
+        fbeta = own.pop(FBeta.score.key)
+        columns = CLASS_SCORES if self.beta == 1 else {**CLASS_SCORES, fbeta.key: fbeta}
+        return columns, tuple(own.values())
 
     def value_of_areas(self, areas: Areas) -> dict[str, Tensor]:
         """Every score by its name."""
@@ -285,12 +278,3 @@ class SegmentationMetrics(ConfusionMatrixMetric):
 
         values = self.compute() if val is None else val
         return bars([float(value) for value in values.values()], list(values), "score", None, ax)
-
-
-# the columns of a table of classes
-CLASS_SCORES: dict[str, Score] = {
-    "IoU": MeanIoU.score,
-    "Dice": Dice.score,
-    "Precision": Precision.score,
-    "Recall": Recall.score,
-}

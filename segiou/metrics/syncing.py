@@ -1,4 +1,4 @@
-"""Several metrics, synchronized by one all-reduce."""
+"""Metrics that are synchronized for a while: several by one all-reduce, or one as ``compute`` would."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -6,6 +6,16 @@ from typing import Any
 
 from segiou.metrics.collectives import all_reduced
 from segiou.metrics.state import SummedStates
+
+
+@contextmanager
+def synced_as_computed(metric: SummedStates) -> Generator[None, None, None]:
+    """Inside, the metric is synchronized where ``compute`` would synchronize it; after it, it is as it was."""
+    synced = metric._is_synced
+    with metric.sync_context(
+        dist_sync_fn=metric.dist_sync_fn, should_sync=metric._to_sync and not synced, should_unsync=not synced
+    ):
+        yield
 
 
 @contextmanager

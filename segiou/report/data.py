@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from segiou.labels.checks import Colour, colours_of
-from segiou.metrics.bootstrap import ConfidenceInterval, Interval
+from segiou.metrics.bootstrap import ConfidenceInterval
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
-from segiou.metrics.imagewise import ImageScores
-from segiou.metrics.scores import CLASS_SCORES, Dice, FBeta, FrequencyWeightedIoU, SegmentationMetrics
+from segiou.metrics.image_means import ImageScores
+from segiou.metrics.intervals import Interval
+from segiou.metrics.scores import Dice, FBeta, FrequencyWeightedIoU, SegmentationMetrics
 from segiou.scoring.averaging import Averaging, Score
+from segiou.scoring.class_scores import CLASS_SCORES
 
 Array = np.ndarray[Any, Any]
 Value = Tensor | Interval
@@ -119,15 +121,16 @@ class Report:
         (tensor(0.5000), tensor([0.5000, 0.5000]))
         """
         counts = _checked(metric.confmat if counts is None else counts, metric).cpu()
-        areas = metric.areas(counts)
-        columns = {name: score.per_class(areas, metric.averaging) for name, score in CLASS_SCORES.items()}
+        areas, columns = metric.areas(counts), metric.table_of(counts).columns
         found: dict[str, Value] = {key: score(areas, how) for key, (score, how) in headline(metric).items()}
+        found |= {key: torch.tensor(column.average.value) for key, column in columns.items() if key not in CLASS_SCORES}
+        per_class = {name: torch.tensor([score.value for score in column.scores]) for name, column in columns.items()}
         if isinstance(confidence, ConfidenceInterval):
             shown["facts"] = {"Intervals": interval_rule(confidence), **shown.get("facts", {})}
             confidence = intervals_of(confidence)
         drawn, of_classes = _placed(confidence or {}, metric)
         found |= {**drawn, **(scores or {})}
-        return cls(metric, counts, scores=found, per_class=columns, class_intervals=of_classes, **shown)
+        return cls(metric, counts, scores=found, per_class=per_class, class_intervals=of_classes, **shown)
 
 
 def _checked(counts: Tensor, metric: ConfusionMatrixMetric) -> Tensor:

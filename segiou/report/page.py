@@ -10,7 +10,7 @@ from segiou.report.data import Report, WorstImage
 from segiou.report.files import require_writable, write_whole
 from segiou.report.matrix import Confusion, confusions, matrix_of
 from segiou.report.pictures import colours, overlay
-from segiou.report.views import distribution, headlines, means, rows
+from segiou.report.views import class_table, distribution, headlines, rows
 
 PAIRS = 12  # of the list of confusions, by pixels and by share
 WORST_PAIRS = 3  # of one image
@@ -48,15 +48,16 @@ def _shown(report: Report) -> dict[str, Any]:
 
     metric = report.metric
     palette = list(report.palette or colours(len(metric.class_names)))
+    table = class_table(report)
     matrix = matrix_of(metric, report.counts)
     by_pixels, by_share = (confusions(matrix, PAIRS, by_share) for by_share in (False, True))
     return {
         "report": report,
         "version": __version__,
         "headlines": headlines(report),
-        "columns": list(report.per_class),
-        "rows": list(rows(report, palette)),
-        "means": means(report),
+        "columns": list(table.columns),
+        "rows": list(rows(report, table, palette)),
+        "means": [column.average for column in table.columns.values()],
         "pairs": sorted({*by_pixels, *by_share}, key=lambda pair: (-pair.pixels, pair)),
         "matrix": matrix,
         "heat": {**matrix._asdict(), "counts": matrix.counts.tolist()},

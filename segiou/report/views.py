@@ -1,36 +1,19 @@
 """What the template shows, as plain numbers and texts: no markup, and nothing that is drawn yet."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
-from segiou.metrics.bootstrap import Interval
-from segiou.metrics.imagewise import ImageScores
-from segiou.metrics.scores import MeanIoU
+from segiou.metrics.image_means import ImageScores
+from segiou.metrics.intervals import Interval
 from segiou.report.conventions import averages
 from segiou.report.data import Report, Value, headline
+from segiou.scoring.class_scores import CLASS_SCORES, Column, Number
+from segiou.scoring.class_table import ClassTable
 
 BINS = 20
-
-
-class Number(NamedTuple):
-    """A score, and the bounds of its interval where it has one; nan is a score that is 0/0."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is a score."""
-        return self.value == self.value
-
-    @property
-    def has_interval(self) -> bool:
-        """Whether there is an interval."""
-        return self.low is not None and self.high is not None and self.low == self.low and self.high == self.high
 
 
 class Headline(NamedTuple):
@@ -86,30 +69,32 @@ def headlines(report: Report) -> list[Headline]:
     return [Headline(key, _number(value), how.get(key, "")) for key, value in report.scores.items()]
 
 
-def rows(report: Report, palette: Sequence[tuple[int, int, int]]) -> Iterator[Row]:
+def class_table(report: Report) -> ClassTable:
+    """The columns of the report, each with the headline number that is its average; nan where it has none."""
+    keys = {column: score.key for column, score in CLASS_SCORES.items()}
+    columns = {}
+    for name, values in report.per_class.items():
+        interval = report.class_intervals.get(name)
+        bounds = [] if interval is None else [interval.low.tolist(), interval.high.tolist()]
+        average = _number(report.scores.get(keys.get(name, name), torch.nan))
+        columns[name] = Column.of(values.tolist(), average.value, *bounds)._replace(average=average)
+    return replace(report.metric.table_of(report.counts), columns=columns)
+
+
+def rows(report: Report, table: ClassTable, palette: Sequence[tuple[int, int, int]]) -> Iterator[Row]:
     """The rows of the table of classes."""
-    metric = report.metric
-    target = metric.averaging.scored(metric.areas(report.counts)).target.tolist()
+    target = table.counts["target"]
     counted = report.counts[..., :-1, :].sum((-2, -1)).clamp(min=1).expand(len(target)).tolist()
-    left_out = MeanIoU.score.left_out(metric.averaging)
-    columns = [_numbers(column, report.class_intervals.get(name)) for name, column in report.per_class.items()]
-    for place, name in enumerate(metric.classes.scored):
+    for place, name in enumerate(table.names):
         yield Row(
             place,
             name,
-            [column[place] for column in columns],
+            [column.scores[place] for column in table.columns.values()],
             target[place],
             target[place] / counted[place],
-            place in left_out,
-            palette[place] if metric.classes.groups is None and metric.rules.num_labels is None else None,
+            place in table.left_out,
+            palette[place] if table.kind == "class" else None,
         )
-
-
-def means(report: Report) -> list[Number]:
-    """The averages below the columns of the table, nan where a column has none."""
-    keys = {"IoU": MeanIoU.score.key}
-    values = [report.scores.get(keys.get(column, column), torch.tensor(torch.nan)) for column in report.per_class]
-    return [_number(value) for value in values]
 
 
 def distribution(images: ImageScores, names: Sequence[str]) -> Distribution:
@@ -152,10 +137,3 @@ def _number(value: Value | float) -> Number:
     if isinstance(value, Interval):
         return Number(*map(float, value))
     return Number(float(value))
-
-
-def _numbers(column: Tensor, interval: Interval | None) -> list[Number]:
-    if interval is None:
-        return [Number(value) for value in column.tolist()]
-    bounds: list[Any] = [part.tolist() for part in (interval.low, interval.high)]
-    return [Number(*parts) for parts in zip(column.tolist(), *bounds, strict=True)]

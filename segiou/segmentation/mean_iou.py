@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from segiou.argument_checks import flag
-from segiou.metrics.image_means import means_over_images, sums_over_images
+from segiou.metrics.image_means import means_of, sums_of
 from segiou.scoring import formulas
 from segiou.scoring.formulas import Areas, floating
 from segiou.segmentation.inputs import ImageAreas, InputFormat, Masks
@@ -71,16 +71,16 @@ class MeanIoU(SegmentationTwin):
         """Sums over images for each class, or where the classes are not known over all pairs."""
         scores = self.scores(areas)
         if self.masks.num_classes is not None:
-            return sums_over_images(scores)
+            return sums_of(scores)
         if not self.per_class:
-            return sums_over_images(scores.reshape(-1, 1))
+            return sums_of(scores.reshape(-1, 1))
         if self._found not in (None, scores.shape[1]):
             raise ValueError(
                 f"every batch must have as many classes, got {scores.shape[1]} scored classes after {self._found}: "
                 "call reset() first, or pass num_classes"
             )
         self._found = scores.shape[1]
-        sums = sums_over_images(scores)
+        sums = sums_of(scores)
         return [torch.stack([torch.arange(sums.shape[1], device=sums.device), *sums], 1)]
 
     def scores(self, areas: Areas) -> Tensor:
@@ -90,12 +90,12 @@ class MeanIoU(SegmentationTwin):
     def value(self) -> Tensor:
         """The mean over all pairs, or over the images of each class."""
         if not self.per_class:
-            return means_over_images(getattr(self, self._name).cpu().double().sum(1, keepdim=True))[0]
+            return means_of(getattr(self, self._name).cpu().double().sum(1, keepdim=True))[0]
         if self._name not in self._rows:
             return super().value()
         rows = self._stacked(self._name)
         sums = torch.zeros(2, int(rows[:, 0].max()) + 1 if len(rows) else 0, dtype=torch.int64, device=rows.device)
-        return means_over_images(sums.index_add_(1, rows[:, 0], rows[:, 1:].T))
+        return means_of(sums.index_add_(1, rows[:, 0], rows[:, 1:].T))
 
     def reset(self) -> None:
         """Forget all batches, and how many classes they had."""

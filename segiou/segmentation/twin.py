@@ -9,7 +9,7 @@ from torchmetrics.utilities import rank_zero_warn
 from segiou.counting import Counted, Rules
 from segiou.counting.inputs import NAN
 from segiou.counting.value_errors import has_bad, nan_text, total_error
-from segiou.metrics.image_means import means_over_images, sums_over_images
+from segiou.metrics.image_means import means_of, sums_of
 from segiou.metrics.pixels import here
 from segiou.metrics.state import SummedStates
 from segiou.scoring.formulas import Areas
@@ -52,11 +52,11 @@ class SegmentationTwin(SummedStates):
 
     def summed(self, areas: Areas) -> Any:
         """What the areas of a batch ``(N, K)`` add to the state."""
-        return sums_over_images(self.scores(areas))
+        return sums_of(self.scores(areas))
 
     def value(self) -> Tensor:
         """The value of the state, float64."""
-        return means_over_images(getattr(self, self._name))
+        return means_of(getattr(self, self._name))
 
     @property
     def num_classes(self) -> int | None:

@@ -13,60 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 import segiou.cli.outputs
 import segiou.evaluation.evaluate
 from segiou import LabelSet, MeanIoU, PairedComparison
-from segiou.cli.app import app
 from segiou.cli.options import Options, names_from
-
-SIZE = (6, 8)
-
-
-def write(path: Path, values: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(values.astype(np.uint8)).save(path)
-
-
-@pytest.fixture
-def folders(tmp_path, monkeypatch):
-    """Predictions of two models and labels of 9 images of 3 classes, in the working folder."""
-    rng = np.random.default_rng(3)
-    for number in range(9):
-        target = rng.integers(0, 3, SIZE)
-        target[0, :2] = 255
-        write(tmp_path / f"gt/{number % 2}/{number}_gt.png", target)
-        for name, share in (("a", 0.6), ("b", 0.3)):
-            values = np.where(rng.random(SIZE) < share, rng.integers(0, 3, SIZE), target % 255)
-            write(tmp_path / f"{name}/{number % 2}/{number}_pred.png", values)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-FILES = ["--pred-suffix", "_pred", "--label-suffix", "_gt"]
-THREE = ["--num-classes", "3", "--ignore-index", "255", *FILES]
-
-
-def run(*arguments: str, code: int = 0):
-    result = CliRunner().invoke(app, arguments)
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result
-
-
-def plain(text: str) -> str:
-    """Text without the frame and the line breaks that rich puts around errors."""
-    return " ".join(re.sub(r"[│╭╮╰╯─]", " ", text).split())
-
-
-def expected_miou(folders: Path, pred: str = "a") -> float:
-    metric = MeanIoU(3, ignore_index=255)
-    for path in sorted((folders / "gt").rglob("*.png")):
-        other = folders / pred / path.parent.name / path.name.replace("_gt", "_pred")
-        metric.update(np.array(Image.open(other))[None], np.array(Image.open(path))[None])
-    return float(metric.compute())
+from tests.helpers.shell_cases import FILES, SIZE, THREE, environment, expected_miou, plain, run, write
 
 
 @pytest.fixture(autouse=True)
@@ -363,10 +315,6 @@ def test_a_class_whose_values_are_all_ignored_is_left_out_of_means():
     assert of_metrics == [0, 255]
     assert Options(None, 3, [2, 200], True).scoring().arguments["ignore_index"] == [-1, 1, 199]
     assert Options(None, 3, [0, 255]).scoring().arguments["ignore_index"] == [0, 255]
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(segiou.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 
 
 def test_a_process_of_its_own_and_two_write_the_same_bytes(folders):

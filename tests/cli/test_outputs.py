@@ -13,9 +13,7 @@ from pathlib import Path
 import pytest
 
 import segiou.evaluation.evaluate
-from tests.cli.test_cli import FILES, THREE, environment, expected_miou, folders, plain, run, write
-
-__all__ = ["folders"]  # the fixture
+from tests.helpers.shell_cases import FILES, THREE, environment, expected_miou, plain, run, write
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from segiou import LabelSet
-from tests.cli.test_cli import plain, run
+from tests.helpers.shell_cases import plain, run
 
 SHAPE = (12, 15)
 VOID = -1

@@ -73,6 +73,8 @@ def test_volumes_in_other_places_are_refused_and_both_affines_named(tmp_path, af
     assert caught.value.path == pred
     assert "[-1.5 0.02 0 90]" in caught.value.reason
     assert f"[{affine[0, 0]:g} {affine[0, 1]:g} 0 {affine[0, 3]:g}]" in caught.value.reason
+    assert caught.value.reason.endswith("or save it with the affine that is right")
+    assert counted(tmp_path, nifti(pred, PRED, AFFINE), label) == EXPECTED
 
 
 def test_affines_that_differ_by_rounding_are_one(tmp_path):

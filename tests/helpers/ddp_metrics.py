@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torchmetrics import MetricCollection
 
 from segiou import (
+    BoundaryIoU,
     ConfidenceInterval,
     Dice,
     ImagewiseDice,
@@ -146,6 +147,37 @@ def every_twin(calls: list[str], ranks: list[int]) -> dict[str, Any]:
     return found
 
 
+def tables(calls: list[str], rank: int, world: int) -> dict[str, Any]:
+    """The tables of classes of every kind of metric after images of this rank, and the collectives that each takes."""
+    preds, target = data()
+    rules: dict[str, Any] = {"num_classes": 5, "ignore_index": 255}
+    made = {
+        "scores": SegmentationMetrics(**rules),
+        "groups": MeanIoU(**rules, groups={"a": [0, 1], "b": [1, 2]}),
+        "boundary": BoundaryIoU(**rules, pixels=1),
+        "instances": InstanceIoU(**rules),
+        "intervals": ConfidenceInterval(MeanIoU(**rules), replicates=100),
+        "images": ImagewiseIoU(**rules, over="classes"),
+        "kept": ImagewiseIoU(**rules, keep_images=True),
+    }
+    found = {}
+    for name, metric in made.items():
+        for index in range(rank, 7, world):
+            batch = preds[index : index + 1], target[index : index + 1]
+            more = {
+                "instances": {"instances": batch[1] % 2 + 1},
+                "intervals": {"ids": [index]},
+                "kept": {"ids": [index]},
+            }
+            metric.update(*batch, **more.get(name, {}))
+        local = metric._copy_state_dict()
+        del calls[:]
+        table = metric.table()
+        kept = all(str(getattr(metric, key)) == str(state) for key, state in local.items()) and not metric._is_synced
+        found[name] = [table.to_dict(), list(calls), kept]
+    return found
+
+
 def bits(value: Any) -> list[str]:
     """Every number of a value, exactly."""
     if isinstance(value, torch.Tensor):
@@ -185,6 +217,7 @@ def main(folder: Path, rank: int, world: int) -> dict[str, Any]:
     seen["of images"] = every_of_images(calls, rank, world)
     seen["twins"] = every_twin(calls, [rank] if rank < 2 and world > 1 else [0, 1] if world == 1 else [])
     seen["every"] = every(calls, slice(rank, None, world))
+    seen["tables"] = tables(calls, rank, world)
     step = MeanIoU(**arguments, dist_sync_on_step=True)
     seen["step"] = step(preds[rank : rank + 1], target[rank : rank + 1]).item().hex()
     both = MeanIoU(**arguments, sync_on_compute=False)(preds[:world], target[:world])

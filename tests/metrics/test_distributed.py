@@ -10,7 +10,7 @@ import pytest
 
 from segiou import MeanIoU, SegmentationMetrics
 from tests.helpers import oracle
-from tests.helpers.ddp_metrics import data, every, every_of_images, every_twin
+from tests.helpers.ddp_metrics import data, every, every_of_images, every_twin, tables
 
 SCRIPT = Path(__file__).parents[1] / "helpers" / "ddp_metrics.py"
 
@@ -122,3 +122,13 @@ def test_bad_labels_on_one_process_raise_on_every_one(seen, world):
 @worlds
 def test_a_process_group_is_respected(seen, world):
     assert seen[world][0]["group"] == seen[world][0]["group expected"]
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_every_process_has_the_table_of_all_and_keeps_its_own_counts(seen, world):
+    expected = tables([], 0, 1)
+    for rank in seen[world]:
+        for name, (table, calls, kept) in rank["tables"].items():
+            assert table == expected[name][0], name
+            assert kept, name
+            assert calls == ["all_reduce"] or name == "kept", name

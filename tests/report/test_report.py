@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from segiou import ConfidenceInterval, Dice, FBeta, ImagewiseIoU, MeanIoU, SegmentationMetrics
-from segiou.metrics.bootstrap import Interval
-from segiou.metrics.imagewise import ImageScores
+from segiou.metrics.image_means import ImageScores
+from segiou.metrics.intervals import Interval
 from segiou.report import Report, WorstImage, render, write_report
 from segiou.report.files import require_writable, write_whole
 from segiou.report.matrix import confusions, matrix_of

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from segiou import MeanIoU
-from segiou.metrics.imagewise import ImageScores
+from segiou.metrics.image_means import ImageScores
 from segiou.report import Report, write_report
 from tests.helpers.report_cases import CLASSES, IGNORED, NAMES, report
 

@@ -1,11 +1,15 @@
-"""Uses of a dict of scores that would end in something else than the scores: errors that say what to do instead."""
+"""The base of a metric whose value is a dict of scores, and what torchmetrics and Lightning cannot do with one."""
 
 import sys
+from collections.abc import Callable
+from functools import wraps
 from types import FrameType
 from typing import Any
 
 from torchmetrics import MetricCollection
 from torchmetrics.wrappers import ClasswiseWrapper, MetricTracker
+
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 
 _CLASSWISE = {ClasswiseWrapper.forward.__code__, ClasswiseWrapper.compute.__code__}
 _BEST = MetricTracker.best_metric.__code__
@@ -15,6 +19,31 @@ ITEMS_TEXT = (
     "a metric has no items, and {name} is one: pass scores, self.log_dict(metrics(preds, target)) in a step, or "
     "self.log_dict(metrics.compute()) and metrics.reset() at the end of an epoch"
 )
+
+
+class ManyScoresMetric(ConfusionMatrixMetric):
+    """A metric whose value is a dict of scores. Where no dict is taken, an error says what to do instead.
+
+    Without it ``ClasswiseWrapper`` takes the keys for the values, and ``MetricTracker`` and ``log_dict`` end in errors
+    that name neither the metric nor a remedy.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        """As that of a module; ``items``, which ``log_dict`` asks for, says what to pass in its place."""
+        if name == "items":
+            raise AttributeError(ITEMS_TEXT.format(name=type(self).__name__))
+        return super().__getattr__(name)
+
+    def _wrap_compute(self, compute: Callable[..., Any]) -> Callable[..., Any]:
+        """As torchmetrics', which keeps the value, after a look at who asks for it."""
+        kept = super()._wrap_compute(compute)
+
+        @wraps(compute)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            require_dict_is_taken(type(self).__name__)
+            return kept(*args, **kwargs)
+
+        return checked
 
 
 def require_dict_is_taken(name: str) -> None:
