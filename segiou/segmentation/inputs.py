@@ -53,12 +53,11 @@ class Masks:
     def scored(self) -> tuple[int, ...]:
         """The ids of the classes that are scored; none where their number is not known."""
         every = range(self.num_classes or 0)
-        return tuple(every[self.first :])
+        return tuple(every[self.first_of(len(every)) :])
 
-    @property
-    def first(self) -> int:
+    def first_of(self, classes: int) -> int:
         """The first class that is scored."""
-        return 0 if self.include_background or self.num_classes == 1 else 1
+        return 0 if self.include_background or classes == 1 else 1
 
     @property
     def identity(self) -> str:
@@ -93,7 +92,7 @@ class Masks:
         else:
             rules = Rules.of(None, task="multilabel", num_labels=classes)
             areas, errors = self._overlapping(preds, target, channels, rules)
-        first = 0 if self.include_background or classes == 1 else 1
+        first = self.first_of(classes)
         return ImageAreas(areas.map(lambda area: area[:, first:]), errors, rules)
 
     def _overlapping(self, preds: Tensor, target: Tensor, channels: list[bool], rules: Rules) -> tuple[Areas, Tensor]:
@@ -103,12 +102,16 @@ class Masks:
             preds = argmax(preds)[0]
         wrong = {}
         if not channels[0]:
-            preds, wrong[BAD_PREDS] = _one_hot("preds", preds, classes)
+            preds, wrong[BAD_PREDS] = _one_hot(preds, classes)
         if not channels[1]:
-            target, wrong[BAD_TARGET] = _one_hot("target", target, classes)
+            target, wrong[BAD_TARGET] = _one_hot(target, classes)
         counts, errors = count(preds, target, rules, per_image=True)
         for place, number in wrong.items():
             errors[place] += number
+        if errors.device.type == "cpu":
+            for name, place in (("preds", BAD_PREDS), ("target", BAD_TARGET)):
+                if pixels := int(errors[place]):
+                    raise ValueError(f"{name} labels must be 0 to {classes - 1}, got {pixels:,} pixels outside")
         return areas_of(counts).map(lambda area: area[..., 1]), errors
 
     def _checked(self, preds: Tensor, target: Tensor) -> int:
@@ -178,11 +181,9 @@ def _require_meaning(name: str, masks: Tensor, has: bool) -> None:
         )
 
 
-def _one_hot(name: str, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
-    """Labels as one-hot maps, bool ``(N, C, ...)``, and how many are outside the classes; on the CPU these raise."""
+def _one_hot(labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+    """Labels as one-hot maps, bool ``(N, C, ...)``, and how many are outside the classes, which are in no map."""
     values = signed(labels, classes, ())
     outside = ((values < 0) | (values >= classes)).sum()
-    if outside.device.type == "cpu" and outside:
-        raise ValueError(f"{name} labels must be 0 to {classes - 1}, got {int(outside):,} pixels outside")
     ids = torch.arange(classes, dtype=values.dtype, device=values.device)
     return values.unsqueeze(1) == ids.view(-1, *(1,) * (labels.ndim - 1)), outside

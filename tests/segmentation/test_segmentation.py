@@ -123,6 +123,22 @@ def test_functions_are_torchmetrics_own(name, arguments, absent):
 
 
 @pytest.mark.parametrize("name", GRIDS)
+def test_images_of_background_alone_are_torchmetrics_own_with_false_alarms_and_without(name):
+    """Nothing but background in the target: predicted so in image 0, and with false alarms of class 1 in image 1."""
+    target = torch.zeros(2, 4, 4, dtype=torch.int64)
+    preds = target.clone()
+    preds[1, :2] = 1
+    for arguments in grid(name):
+        if arguments["input_format"] == "index" and alike(name, arguments):
+            for images in (slice(0, 1), slice(1, 2), slice(0, 2)):
+                own, other = built(name, arguments)
+                require_same(own(preds[images], target[images]), other(preds[images], target[images]))
+                own, other = (getattr(module, FUNCTIONS[name]) for module in (functional, their_functions))
+                pair = preds[images], target[images]
+                require_same(own(*pair, **arguments), quietly(other, *pair, **arguments))
+
+
+@pytest.mark.parametrize("name", GRIDS)
 def test_arguments_have_torchmetrics_order_and_defaults(name):
     def parameters(function):
         found = inspect.signature(function).parameters.values()
@@ -149,6 +165,16 @@ def test_the_number_of_classes_may_come_from_the_masks(per_class, background, in
             known.update(*second)
             assert torch.equal(own.compute().nan_to_num(-1), known.compute().nan_to_num(-1))
             require_same(functional.mean_iou(*first, **arguments), their_functions.mean_iou(*first, **arguments))
+
+
+@pytest.mark.parametrize("num_classes", [1, None])
+def test_a_single_class_is_scored_without_the_background_too(num_classes):
+    preds, target = (torch.randint(0, 2, (N, 1, 5, 5)) for _ in range(2))
+    for per_class in (False, True):
+        metric = segmentation.MeanIoU(num_classes, include_background=False, per_class=per_class)
+        require_same(metric(preds, target), theirs.MeanIoU(1, include_background=True)(preds, target))
+        own = functional.mean_iou(preds, target, num_classes, False, per_class)
+        require_same(own, their_functions.mean_iou(preds, target, num_classes, False, per_class))
 
 
 def test_the_number_of_classes_may_not_change():
