@@ -7,7 +7,8 @@
 >>> metric.compute()
 tensor(nan)
 
-The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in ``segiou.functional``.
+The callback is ``segiou.lightning.SegmentationMonitor``, the functions are in ``segiou.functional``. Metrics with the
+arguments of torchmetrics' packages of these names are in ``segiou.classification`` and ``segiou.segmentation``.
 """
 
 from importlib import import_module
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 from segiou import first_process as first_process
 
 if TYPE_CHECKING:
+    from segiou import classification as classification
     from segiou import functional
+    from segiou import segmentation as segmentation
     from segiou.classification import (
         BinaryConfusionMatrix,
         BinaryJaccardIndex,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
         Dice,
         FBeta,
         FrequencyWeightedIoU,
+        GeneralizedDice,
         Imagewise,
         ImagewiseDice,
         ImagewiseIoU,
@@ -66,6 +70,7 @@ __all__ = [
     "Dice",
     "FBeta",
     "FrequencyWeightedIoU",
+    "GeneralizedDice",
     "Imagewise",
     "ImagewiseDice",
     "ImagewiseIoU",
@@ -95,8 +100,8 @@ _ROOMS = "labels", "metrics", "classification"
 
 def __getattr__(name: str) -> Any:
     """Load what is asked for: torch is loaded with the first metric, so that ``segiou --help`` need not wait for it."""
-    if name == "functional":
-        return import_module("segiou.functional")
+    if name in ("classification", "functional", "segmentation"):
+        return import_module(f"segiou.{name}")
     if name in __all__:
         for room in _ROOMS:
             found = getattr(import_module(f"segiou.{room}"), name, None)

@@ -39,6 +39,7 @@ from segiou.metrics.arguments import (
 from segiou.metrics.pixels import value_of_batch
 from segiou.metrics.signatures import signed
 from segiou.metrics.threshold_sweep import Best, SweepTask
+from segiou.scoring.formulas import WeightType
 
 __all__ = [
     "binary_confusion_matrix",
@@ -49,6 +50,7 @@ __all__ = [
     "dice",
     "fbeta",
     "frequency_weighted_iou",
+    "generalized_dice",
     "jaccard_index",
     "matthews_corrcoef",
     "mean_accuracy",
@@ -143,6 +145,19 @@ def frequency_weighted_iou(
 ) -> Tensor:
     """IoU weighted by the target pixels of the classes. See ``segiou.FrequencyWeightedIoU``."""
     return value_of_batch(metrics.FrequencyWeightedIoU(num_classes, **kwargs), preds, target)
+
+
+@signed(metrics.GeneralizedDice)
+def generalized_dice(
+    preds: Any,
+    target: Any,
+    num_classes: NumClasses = None,
+    *,
+    weight_type: WeightType = "square",
+    **kwargs: Unpack[ClassScoreArguments],
+) -> Tensor:
+    """Generalized Dice score, one of all classes. See ``segiou.GeneralizedDice``."""
+    return value_of_batch(metrics.GeneralizedDice(num_classes, weight_type=weight_type, **kwargs), preds, target)
 
 
 @signed(metrics.PixelAccuracy)

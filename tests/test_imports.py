@@ -29,7 +29,7 @@ FLOORS = [
     {"labels"},
     {"plots"},
     {"metrics"},
-    {"classification"},
+    {"classification", "segmentation"},
     {"functional"},
     {"segiou"},
     {"report"},

@@ -3,6 +3,7 @@
 from typing import Any, Literal, get_args
 
 from torch import Tensor
+from torchmetrics.utilities import rank_zero_warn
 from typing_extensions import Unpack
 
 from segiou.classification.tasks import TaskMetric, arguments_of
@@ -28,7 +29,7 @@ class ConfusionMatrix(TaskMetric[Tensor]):
         num_classes: C, for multiclass.
         num_labels: L, for multilabel.
         normalize: None or "none", int64 counts; "true", shares of each target class; "pred", shares of each
-            predicted class; "all", shares of all counted pixels. A share of nothing is 0. float32.
+            predicted class; "all", shares of all counted pixels. A share of nothing is 0, and warned of. float32.
         ignore_index: target values whose pixels are not counted, one or several.
         validate_args: whether labels outside the classes raise an error.
         from_logits: whether binary and multilabel scores are logits; None looks at the values of each
@@ -85,7 +86,14 @@ class ConfusionMatrix(TaskMetric[Tensor]):
             "pred": a.predicted[..., None, :],
             "all": a.target.sum(-1)[..., None, None],
         }
-        return (matrix / whole[self.normalize]).nan_to_num().float()
+        shares = matrix / whole[self.normalize]
+        nothing = int(shares.isnan().sum())
+        if nothing:
+            rank_zero_warn(
+                f"{nothing} entries of the normalized confusion matrix are shares of nothing, NaN, and were set to 0",
+                UserWarning,
+            )
+        return shares.nan_to_num().float()
 
     def plot(self, val: Tensor | None = None, ax: Any = None) -> Any:
         """Plot the matrix as a labelled heat map, a row of them for multilabel.

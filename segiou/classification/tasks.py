@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -10,6 +11,8 @@ from torch.nn.functional import pad
 from segiou.counting import Counted, Rules, count
 from segiou.counting.eager import signed
 from segiou.counting.inputs import NAN, batches
+from segiou.counting.tensors import tensor
+from segiou.labels import LabelSet
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.signed_metric import Value
 
@@ -21,6 +24,7 @@ MIXED_TEXT = (
     "{logits} with others since the last reset: pass from_logits=True if all are logits, or from_logits=False if "
     "all are probabilities"
 )
+TASKS_TEXT = "task must be one of 'multiclass', 'binary', 'multilabel'"
 
 
 def arguments_of(task: Any, threshold: float, num_classes: Any, num_labels: int | None) -> dict[str, Any]:
@@ -34,17 +38,22 @@ def arguments_of(task: Any, threshold: float, num_classes: Any, num_labels: int 
     if name == "multilabel":
         return {"task": "multilabel", "num_labels": num_labels, "threshold": threshold}
     if name != "multiclass" and num_classes is not None:
-        raise ValueError(
-            f"task must be one of 'multiclass', 'binary', 'multilabel', got {task!r} with num_classes={num_classes!r}"
-        )
+        raise ValueError(f"{TASKS_TEXT}, got {task!r} with num_classes={num_classes!r}")
+    if isinstance(task, str) and name != "multiclass":
+        try:
+            LabelSet.of(task)
+        except ValueError:
+            names = ", ".join(map(repr, LabelSet.presets()))
+            raise ValueError(f"{TASKS_TEXT}, or the name of a label set, one of {names}, got {task!r}") from None
     return {"task": "multiclass", "num_classes": num_classes if name == "multiclass" else task}
 
 
 class TaskMetric(ConfusionMatrixMetric[Value]):
     """Counts binary and multilabel scores as torchmetrics does: a batch with a score outside 0 to 1 is of logits.
 
-    ``from_logits`` True or False says what they are, None leaves it to each batch. Batches that were read as
-    probabilities, and as logits, are then counted behind the errors, and ``compute`` refuses a mixture.
+    ``from_logits`` True or False says what the scores are, None leaves it to each batch. Batches that were read as
+    probabilities, and as logits, are then counted behind the errors, and ``compute`` refuses a mixture. A target of
+    floating whole numbers is taken for labels, as there; other numbers are an error.
     """
 
     def __init__(self, *, task: Any, from_logits: bool | None, **kwargs: Any) -> None:
@@ -60,6 +69,7 @@ class TaskMetric(ConfusionMatrixMetric[Value]):
 
     def counted(self, preds: Any, target: Any, per_image: bool = False) -> Counted:
         """The counts of a batch, which is read by its values where nothing says what its scores are."""
+        target = whole_labels(target, self.rules)
         if not self.by_values:
             return super().counted(preds, target, per_image)
         found = [batch for batch in batches(preds, target, self.rules) if batch.kind == "binary"]
@@ -85,6 +95,31 @@ class TaskMetric(ConfusionMatrixMetric[Value]):
         if probabilities and logits:
             numbers = {"probabilities": probabilities, "logits": logits}
             raise ValueError(MIXED_TEXT.format(**{name: f"{n} batch{'es' * (n > 1)}" for name, n in numbers.items()}))
+
+
+def whole_labels(target: Any, rules: Rules) -> Any:
+    """A floating target as int64 labels, and all else as it is.
+
+    Raises:
+        ValueError: on the CPU, a number that is not whole; elsewhere it becomes a label outside the classes, which is
+            counted as an error.
+    """
+    if isinstance(target, list | tuple):
+        return [whole_labels(labels, rules) for labels in target]
+    floating = isinstance(target, Tensor) and target.is_floating_point()
+    if not floating and not (isinstance(target, np.ndarray) and np.issubdtype(target.dtype, np.floating)):
+        return target
+    values = tensor("target", target)
+    labels = values.long()
+    wrong = labels.to(values.dtype) != values  # nan too
+    if answers_at_once(values) and wrong.any():
+        number = int(wrong.sum())
+        raise ValueError(
+            f"target must hold whole numbers, got {number:,} pixel{'s' * (number > 1)} of other values, such as "
+            f"{float(values[wrong][0]):g}: pass target > 0.5 if it is a soft mask of one class"
+        )
+    outside = next(value for value in range(-1, -2 - len(rules.ignore_index), -1) if value not in rules.ignore_index)
+    return torch.where(wrong, outside, labels)
 
 
 def answers_at_once(values: Tensor) -> bool:

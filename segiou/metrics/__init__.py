@@ -38,6 +38,7 @@ It takes every argument of ``MeanIoU``, and has its plots, its table and its syn
 from segiou.metrics.bootstrap import ConfidenceInterval, PairedComparison
 from segiou.metrics.boundary import BoundaryIoU, TrimapIoU
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
+from segiou.metrics.generalized_dice import GeneralizedDice
 from segiou.metrics.image_means import ImageScores
 from segiou.metrics.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
 from segiou.metrics.instances import InstanceIoU
@@ -68,6 +69,7 @@ __all__ = [
     "Dice",
     "FBeta",
     "FrequencyWeightedIoU",
+    "GeneralizedDice",
     "ImageScores",
     "Imagewise",
     "ImagewiseDice",

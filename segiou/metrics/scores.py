@@ -11,8 +11,9 @@ from typing_extensions import Unpack
 from segiou.argument_checks import number_in
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.arguments import ClassMetricArguments, MatrixMetricArguments, ScoreMetricArguments
-from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
+from segiou.metrics.confusion_matrix import ScoreMetric
 from segiou.metrics.drawing import results_over_time
+from segiou.metrics.many_scores import ManyScoresMetric
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Score
 from segiou.scoring.class_scores import CLASS_SCORES
@@ -210,7 +211,7 @@ class MatthewsCorrCoef(MatrixScore):
     plot_lower_bound = -1.0
 
 
-class SegmentationMetrics(ConfusionMatrixMetric[dict[str, Tensor]]):
+class SegmentationMetrics(ManyScoresMetric):
     """All scores from one state: one counting for each batch, one all-reduce for all of them.
 
     ``compute()`` gives a dict of float32 scalars for ``log_dict``: mIoU, Dice, Precision, Recall, FBeta,

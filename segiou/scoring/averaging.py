@@ -108,12 +108,15 @@ class Score:
         formula: from areas to scores, one for each class, or for ``average=None`` one for the matrix.
         average: the average for ``Averaging.average=None``.
         background: whether a binary task averages over both classes, not the positive one alone.
+        of_classes: whether a score of the matrix is over the classes that are not excluded, and for multilabel
+            over the labels together.
     """
 
     key: str
     formula: Formula
     average: Average | None = "macro"
     background: bool = False
+    of_classes: bool = False
 
     @property
     def of_matrix(self) -> bool:
@@ -126,6 +129,11 @@ class Score:
 
     def unrounded(self, areas: Areas, how: Averaging) -> Tensor:
         """The value in float64, as a sum over images needs it."""
+        if self.of_classes:
+            areas, left_out = how.scored(areas), self.left_out(how)
+            kept = [c for c in range(areas.target.shape[-1]) if c not in left_out]
+            scores = self.formula(floating(areas.map(lambda area: area[..., kept])))
+            return scores.masked_fill(scores.isnan(), how.fill)
         if self.of_matrix:
             scores = self.formula(floating(areas))
             scores = scores.masked_fill(scores.isnan(), how.fill)

@@ -7,10 +7,12 @@ nan where it is 0/0.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
+
+WeightType = Literal["square", "simple", "linear"]
 
 
 class Areas(NamedTuple):
@@ -91,6 +93,23 @@ def recall(a: Areas) -> Tensor:
 def fbeta(a: Areas, beta: float = 1.0) -> Tensor:
     """Recall weighted ``beta`` times: (1 + b^2) TP / (b^2 G + P) (van Rijsbergen 1979, chapter 7)."""
     return (1 + beta**2) * a.intersection / (beta**2 * a.target + a.predicted)
+
+
+def generalized_dice(a: Areas, weight_type: WeightType = "square") -> Tensor:
+    """Dice with a weight for each class, ``(..., C) -> (...)``: 2 sum(w TP) / sum(w (P + G)).
+
+    The weight is 1 / G^2 ("square"), 1 / G ("simple") or 1 ("linear"), where G are the target pixels of the class
+    (Crum et al. 2006; "square" is that of Sudre et al. 2017, section 2.1). For a class without target pixels that
+    is infinite: it has the largest weight of the classes that are there, or 1 where there is none, so that its
+    false alarms count.
+    """
+    if weight_type == "linear":
+        return 2 * a.intersection.sum(-1) / (a.predicted + a.target).sum(-1)
+    weights = 1 / (a.target**2 if weight_type == "square" else a.target)
+    finite = weights.masked_fill(a.target == 0, 0)
+    largest = finite.amax(-1, keepdim=True)
+    weights = torch.where(a.target == 0, torch.where(largest == 0, 1, largest), finite)
+    return 2 * (weights * a.intersection).sum(-1) / (weights * (a.predicted + a.target)).sum(-1)
 
 
 def pixel_accuracy(a: Areas) -> Tensor:

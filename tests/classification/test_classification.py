@@ -5,11 +5,11 @@ import inspect
 import itertools
 import pickle
 import re
-import warnings
 
 import numpy as np
 import pytest
 import torch
+import torchmetrics
 from sklearn import metrics as sklearn
 from torchmetrics import ClasswiseWrapper, MetricCollection
 from torchmetrics import classification as theirs
@@ -20,50 +20,22 @@ from torchmetrics.utilities.enums import ClassificationTask
 import segiou
 from segiou import classification, functional
 from segiou.classification import tasks
+from tests.helpers.task_cases import (
+    AVERAGES,
+    IGNORED,
+    KINDS,
+    SHAPES,
+    SIZES,
+    TASKS,
+    C,
+    L,
+    batches,
+    quietly,
+    require_same,
+)
 
-C, L = 5, 3  # class 3 is predicted only, class 4 is absent
-SIZES = {"binary": {}, "multiclass": {"num_classes": C}, "multilabel": {"num_labels": L}}
-TASKS = {"binary": "Binary", "multiclass": "Multiclass", "multilabel": "Multilabel"}
-SHAPES = {"flat": (40,), "maps": (2, 6, 7), "volumes": (2, 3, 4, 5)}
-IGNORED = {"binary": [None, 0, 255, -1], "multiclass": [None, 1, 3, 255, -1], "multilabel": [None, 0, 255, -1]}
-EACH = ["macro", "micro", "weighted", "none", None]
-AVERAGES = {"binary": [None], "multiclass": EACH, "multilabel": EACH}
-KINDS = ["labels", "probabilities", "logits"]
 INPUTS = [(task, kind, shape) for task in TASKS for kind in KINDS for shape in SHAPES]
 every_input = pytest.mark.parametrize(("task", "kind", "shape"), INPUTS)
-
-
-def batches(task: str, kind: str, shape: str, ignored: int | None, number: int = 2) -> list:
-    """Batches of any kind; a value that is ignored is in each."""
-    items, *axes = SHAPES[shape]
-    size = (items, L, *axes) if task == "multilabel" else (items, *axes)
-    rng = torch.Generator().manual_seed(len(kind))
-    found = []
-    for _ in range(number):
-        target = torch.randint(0, 3 if task == "multiclass" else 2, size, generator=rng)
-        scored = (items, C, *axes) if task == "multiclass" else size
-        preds = 4 * torch.randn(scored, generator=rng)
-        if task == "multiclass":
-            preds[:, 4] = -50  # never predicted
-        if kind == "labels":
-            preds = preds.argmax(1) if task == "multiclass" else (preds > 0).long()
-        elif kind == "probabilities":
-            preds = preds.softmax(1) if task == "multiclass" else preds.sigmoid()
-        if ignored is not None:
-            target[torch.rand(size, generator=rng) < 0.2] = ignored
-        found.append((preds, target))
-    return found
-
-
-def quietly(function, *args, **kwargs):
-    """A result of torchmetrics, which warns of shares of nothing."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return function(*args, **kwargs)
-
-
-def require_same(own: torch.Tensor, other: torch.Tensor) -> None:
-    torch.testing.assert_close(own, other, rtol=0, atol=1e-6, equal_nan=True, check_dtype=True)
 
 
 @every_input
@@ -85,8 +57,8 @@ def test_confusion_matrices_are_torchmetrics_own(task, kind, shape):
         arguments = SIZES[task] | {"ignore_index": ignored, "normalize": normalize}
         own, other = getattr(segiou, name)(**arguments), getattr(theirs, name)(**arguments)
         for preds, target in batches(task, kind, shape, ignored):
-            require_same(own(preds, target), quietly(other, preds, target))
-        require_same(own.compute(), quietly(other.compute))
+            require_same(quietly(own, preds, target), quietly(other, preds, target))
+        require_same(quietly(own.compute), quietly(other.compute))
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -103,9 +75,10 @@ def test_functions_are_torchmetrics_own_argument_by_argument(task):
     for normalize in (None, "true"):
         own, other = (getattr(module, f"{task}_confusion_matrix") for module in (functional, their_functions))
         arguments = [preds, target, *sizes, normalize, -1, True]
-        require_same(own(*arguments), quietly(other, *arguments))
+        require_same(quietly(own, *arguments), quietly(other, *arguments))
         arguments = [preds, target, task, 0.5, C, L, normalize, -1, True]
-        require_same(functional.confusion_matrix(*arguments), quietly(their_wrappers.confusion_matrix, *arguments))
+        own, other = functional.confusion_matrix, their_wrappers.confusion_matrix
+        require_same(quietly(own, *arguments), quietly(other, *arguments))
 
 
 def parameters(function) -> list[tuple]:
@@ -115,11 +88,18 @@ def parameters(function) -> list[tuple]:
 
 @pytest.mark.parametrize("name", classification.__all__)
 def test_arguments_have_torchmetrics_order_and_defaults(name):
-    wrapper = name in ("JaccardIndex", "ConfusionMatrix")
-    expected = parameters(getattr(theirs, name).__new__ if wrapper else getattr(theirs, name))
-    own = parameters(getattr(segiou, name))
+    wrapper = not name.startswith(("Binary", "Multi"))
+    expected = parameters(getattr(torchmetrics, name).__new__ if wrapper else getattr(theirs, name))
+    own = parameters(getattr(classification, name))
     assert [p[0] for p in own[: len(expected)]] == [p[0] for p in expected]
     assert own[wrapper : len(expected)] == expected[wrapper:]  # ours have a default task
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in classification.__all__ if hasattr(segiou, name) and name not in ("Precision", "Recall")]
+)
+def test_arguments_of_functions_have_torchmetrics_order_and_defaults(name):
+    wrapper = name in ("JaccardIndex", "ConfusionMatrix")
     twin = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
     expected = parameters(getattr(their_wrappers if wrapper else their_functions, twin))
     own = parameters(getattr(functional, twin))
@@ -409,6 +389,66 @@ def test_an_ignored_value_is_taken_for_a_label_there_and_not_here():
     preds, target = torch.ones(2, 3, dtype=torch.int64), torch.ones(2, 3, dtype=torch.int64)
     assert their_functions.multilabel_jaccard_index(preds, target, 3, average="micro", ignore_index=0) > 1
     assert functional.multilabel_jaccard_index(preds, target, 3, average="micro", ignore_index=0) == 1
+
+
+def test_a_normalized_matrix_warns_of_shares_of_nothing_as_there():
+    preds, target = torch.tensor([0, 0, 1]), torch.tensor([0, 0, 0])
+    for normalize, number in (("true", 6), ("pred", 3)):
+        for module, text in ((theirs, f"{number} NaN values"), (segiou, f"{number} entries of the normalized")):
+            metric = module.MulticlassConfusionMatrix(3, normalize=normalize)
+            metric.update(preds, target)
+            with pytest.warns(UserWarning, match=text):
+                metric.compute()
+    assert quietly(segiou.MulticlassConfusionMatrix(3, normalize="all"), preds, target).sum() == 1
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
+def test_floating_targets_of_whole_numbers_are_labels_as_there(task, dtype):
+    for kind in ("JaccardIndex", "ConfusionMatrix", "Accuracy"):
+        for ignored in IGNORED[task]:
+            own, expected = (
+                getattr(classification, f"{TASKS[task]}{kind}")(**SIZES[task], ignore_index=ignored) for _ in range(2)
+            )
+            for preds, target in batches(task, "logits", "maps", ignored):
+                require_same(own(preds, target.to(dtype)), expected(preds, target))
+            require_same(own.compute(), expected.compute())
+    preds, target = batches(task, "labels", "maps", None, 1)[0]
+    if task != "multilabel":  # its matrix there counts integers only
+        other = getattr(theirs, f"{TASKS[task]}JaccardIndex")(**SIZES[task])
+        require_same(
+            getattr(segiou, f"{TASKS[task]}JaccardIndex")(**SIZES[task])(preds, target.to(dtype).numpy()),
+            other(preds, target.to(dtype)),
+        )
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("value", [0.5, torch.nan, torch.inf, 1e30])
+@pytest.mark.parametrize("checked", [True, False])
+def test_floating_targets_of_other_numbers_raise(task, value, checked, monkeypatch):
+    preds, target = batches(task, "labels", "maps", None, 1)[0]
+    target = target.double()
+    target.view(-1)[:2] = value
+    metric = getattr(segiou, f"{TASKS[task]}ConfusionMatrix")(
+        **SIZES[task], validate_args=checked, ignore_index=[-1, 255]
+    )
+    for given in (target, target.numpy(), list(target)):
+        images = list(preds) if isinstance(given, list) else preds
+        with pytest.raises(ValueError, match=r"target must hold (whole numbers, got 2 pixels of other values|labels)"):
+            metric.update(images, given)
+    assert metric.confmat.sum() == metric.update_count == 0
+    with monkeypatch.context() as patch:  # on an accelerator they are counted, and raise in compute
+        patch.setattr(tasks, "answers_at_once", lambda values: False)
+        labels = tasks.whole_labels(target, metric.rules)
+    assert labels.view(-1)[:2].tolist() == [-2, -2]
+    assert torch.equal(labels.view(-1)[2:], target.view(-1)[2:].long())
+
+
+@pytest.mark.parametrize("kind", ["JaccardIndex", "ConfusionMatrix", "Accuracy", "F1Score"])
+def test_a_wrong_task_names_the_tasks(kind):
+    text = "task must be one of 'multiclass', 'binary', 'multilabel', or the name of a label set, one of 'cityscapes', "
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}.*, got 'multi-class'$"):
+        getattr(classification, kind)("multi-class")
 
 
 def test_labels_that_are_not_whole_are_cut_off_there_and_raise_here():

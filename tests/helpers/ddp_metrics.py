@@ -21,6 +21,8 @@ from segiou import (
     MeanIoU,
     PairedComparison,
     SegmentationMetrics,
+    classification,
+    segmentation,
 )
 from segiou.metrics.per_image import decoded
 from tests.helpers.metric_cases import COUNTING, TASKS, batch, build, tasks_of
@@ -113,6 +115,38 @@ def every_of_images(calls: list[str], rank: int, world: int) -> dict[str, Any]:
     return found
 
 
+def twins() -> dict[str, tuple[Any, bool]]:
+    """A twin of torchmetrics' of each kind of state, and whether it takes one-hot maps in place of labels."""
+    labels = {"num_classes": 4, "input_format": "index"}
+    return {
+        "MeanIoU": (segmentation.MeanIoU(**labels), False),
+        "MeanIoU of classes": (segmentation.MeanIoU(**labels, per_class=True), False),
+        "MeanIoU of unknown classes": (segmentation.MeanIoU(per_class=True), True),
+        "DiceScore": (segmentation.DiceScore(**labels, average="weighted"), False),
+        "DiceScore of all": (segmentation.DiceScore(**labels, aggregation_level="global"), False),
+        "GeneralizedDiceScore": (segmentation.GeneralizedDiceScore(**labels), False),
+        "Accuracy": (classification.MulticlassAccuracy(4), False),
+        "F1Score of images": (classification.MulticlassF1Score(4, multidim_average="samplewise"), False),
+    }
+
+
+def every_twin(calls: list[str], ranks: list[int]) -> dict[str, Any]:
+    """The bits of the value of each, those of images in order, and the collectives; rank 0 has 4 images, 1 has 3."""
+    rng = torch.Generator().manual_seed(11)
+    preds, target = (torch.randint(0, 4, (7, 6, 5), generator=rng) for _ in range(2))
+    found = {}
+    for name, (metric, maps) in twins().items():
+        for rank in ranks:
+            for pair in zip(*(each[4 * rank : 4 + 3 * rank].split(2) for each in (preds, target)), strict=True):
+                one_hot = torch.nn.functional.one_hot
+                metric.update(*(one_hot(each, 4).movedim(-1, 1) if maps else each for each in pair))
+        del calls[:]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a rank without images
+            found[name] = [bits(metric.compute()), list(calls)]
+    return found
+
+
 def tables(calls: list[str], rank: int, world: int) -> dict[str, Any]:
     """The tables of classes of every kind of metric after images of this rank, and the collectives that each takes."""
     preds, target = data()
@@ -181,6 +215,7 @@ def main(folder: Path, rank: int, world: int) -> dict[str, Any]:
     seen["shared states apart"] = torch.equal(together["MeanIoU"].confmat, local)
 
     seen["of images"] = every_of_images(calls, rank, world)
+    seen["twins"] = every_twin(calls, [rank] if rank < 2 and world > 1 else [0, 1] if world == 1 else [])
     seen["every"] = every(calls, slice(rank, None, world))
     seen["tables"] = tables(calls, rank, world)
     step = MeanIoU(**arguments, dist_sync_on_step=True)

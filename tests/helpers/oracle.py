@@ -95,6 +95,14 @@ def pixel_accuracy(counts: list[list[int]]) -> float:
     return float(Fraction(sum(row[c] for c, row in enumerate(valid)), total)) if total else math.nan
 
 
+def generalized_dice(counts: list[list[int]]) -> float:
+    areas = [class_areas(counts, c) for c in range(len(counts) - 1)]
+    largest = max((Fraction(1, g * g) for _, _, g in areas if g), default=Fraction(1))
+    weights = [Fraction(1, g * g) if g else largest for _, _, g in areas]
+    below = sum(w * (p + g) for w, (_, p, g) in zip(weights, areas, strict=True))
+    return float(2 * sum(w * tp for w, (tp, _, _) in zip(weights, areas, strict=True)) / below) if below else math.nan
+
+
 def cohen_kappa(counts: list[list[int]]) -> float:
     areas = [class_areas(counts, c) for c in range(len(counts) - 1)]
     n = sum(g for _, _, g in areas)
@@ -128,6 +136,7 @@ VALUES = {
     "FrequencyWeightedIoU": weighted_iou,
     "PixelAccuracy": pixel_accuracy,
     "CohenKappa": cohen_kappa,
+    "GeneralizedDice": generalized_dice,
     "MatthewsCorrCoef": matthews,
 }
 

@@ -10,7 +10,7 @@ import pytest
 
 from segiou import MeanIoU, SegmentationMetrics
 from tests.helpers import oracle
-from tests.helpers.ddp_metrics import data, every, every_of_images, tables
+from tests.helpers.ddp_metrics import data, every, every_of_images, every_twin, tables
 from tests.helpers.processes import ROOT, SECONDS
 
 
@@ -62,6 +62,16 @@ def test_every_metric_that_counts_has_the_value_of_one_process_bit_for_bit_and_b
     assert "ThresholdSweep multilabel" in expected
     for rank in seen[world]:
         assert rank["every"] == {name: [value, ["all_reduce"]] for name, (value, _) in expected.items()}
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_twins_have_the_value_of_one_process_bit_for_bit_where_a_rank_has_no_batch_too(seen, world):
+    expected = every_twin([], [0, 1])
+    for rank in seen[world]:
+        for name, (value, calls) in rank["twins"].items():
+            assert value == expected[name][0], name
+            assert calls[0] == "all_reduce"
+            assert len(calls) == 1 or name in ("MeanIoU of unknown classes", "F1Score of images")  # which keep rows
 
 
 @pytest.mark.parametrize("world", [2, 3])

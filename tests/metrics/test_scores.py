@@ -33,6 +33,7 @@ from tests.helpers.metric_cases import (
 TWINS = {
     "MeanIoU": "mean_iou",
     "FBeta": "fbeta",
+    "GeneralizedDice": "generalized_dice",
     "PixelAccuracy": "pixel_accuracy",
     "MeanAccuracy": "mean_accuracy",
     "FrequencyWeightedIoU": "frequency_weighted_iou",
@@ -195,6 +196,7 @@ def test_values_equal_scikit_learn():
     assert matrix.tolist() == sklearn.confusion_matrix(t, p, labels=range(4)).tolist()
 
 
+@pytest.mark.filterwarnings("ignore:.*shares of nothing")
 @pytest.mark.parametrize("normalize", ["true", "pred", "all"])
 def test_the_matrix_is_normalized_as_in_scikit_learn(normalize):
     preds, target = torch.randint(0, 3, (50,)), torch.randint(0, 2, (50,))
