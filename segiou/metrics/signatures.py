@@ -139,7 +139,8 @@ def sign_class(cls: type, base: Call | None = None) -> Call:
     signature = without_self(inspect.signature(cls.__init__))  # type: ignore[misc]
     call = Call.of(signature)
     if base is not None and not call.closed:
-        call = Call.of(signature, frozenset(base.refused | (DEFAULTS.keys() - base.names if base.closed else set())))
+        unknown = base.refused | (DEFAULTS.keys() - base.names if base.closed else set())
+        call = Call.of(signature, frozenset(unknown - call.names))
     own = vars(cls).get("__doc__")
     if own:
         parents = [vars(parent).get("__doc__") or "" for parent in cls.__mro__[1:] if parent is not object]

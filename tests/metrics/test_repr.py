@@ -27,6 +27,7 @@ MORE = [
     "ThresholdSweep('multilabel', [0.1, 0.9], num_labels=2, class_names=['a', 'b'], best='IoU')",
     "SegmentationMetrics(3, per_class=True, beta=2, prefix='val/')",
     "BinaryConfusionMatrix(0.25, normalize='all')",
+    "GeneralizedDice(3, weight_type='linear', exclude=0)",
 ]
 SCOPE = {name: getattr(segiou, name) for name in segiou.__all__} | {"np": np, "torch": torch}
 
@@ -36,7 +37,10 @@ def settings(metric) -> list:
     inner = metric.metric if isinstance(metric, PerImageMetric) else metric
     found = [type(metric), type(inner), sorted(metric._defaults), metric.sync_on_compute, metric.compute_with_cache]
     found += [inner.rules, inner.class_names, getattr(inner, "normalize", None), getattr(inner, "prefix", None)]
-    found += [getattr(inner, name, None) for name in ("beta", "band", "sizes", "first_id", "thresholds", "per_class")]
+    found += [
+        getattr(inner, name, None)
+        for name in ("beta", "band", "sizes", "first_id", "thresholds", "per_class", "weight_type")
+    ]
     found += [getattr(metric, name, None) for name in ("level", "replicates", "seed", "over", "worst", "keep_images")]
     if isinstance(inner, ConfusionMatrixMetric):
         found += [inner.averaging, inner.classes, inner.classes.groups, getattr(inner, "by_values", None)]
