@@ -1,6 +1,5 @@
 """The shell: ``segiou evaluate``, ``segiou compare`` and ``segiou labels``; the extra ``cli``."""
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -15,6 +14,7 @@ from segiou.evaluation.evaluate import Outcome, evaluate
 from segiou.evaluation.mask_files import MaskError, shown
 from segiou.evaluation.pairing import Pairing, pair
 from segiou.evaluation.tally import GivenScores, Scoring
+from segiou.installed import installed
 from segiou.labels import LabelSet
 from segiou.report.files import require_writable, write_whole
 
@@ -99,7 +99,7 @@ def evaluate_command(
     )  # fmt: skip
     with processes.joined():
         scoring, pairing = _prepared(options, [pred], label, pred_suffix, label_suffix, [json, csv, report])
-        if report is not None and importlib.util.find_spec("jinja2") is None:
+        if report is not None and not installed("jinja2"):
             raise typer.BadParameter("--report needs Jinja2: pip install 'segiou[report]'")
         facts = _facts(options, {"pred": pred, "label": label, "pairs": len(pairing.items)})
         outcome = _outcome(pairing, scoring, workers, strict)

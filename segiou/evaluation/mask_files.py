@@ -1,6 +1,5 @@
 """Label masks from files: whole numbers as they are stored, or colours. What is wrong with a file is a MaskError."""
 
-import importlib.util
 import math
 import os
 import zipfile
@@ -9,6 +8,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
+
+from segiou.installed import installed
 
 Array = np.ndarray[Any, Any]
 
@@ -122,7 +123,7 @@ def _npz(path: Path) -> Array:
 
 
 def _nifti(path: Path) -> Array:
-    if importlib.util.find_spec("nibabel") is None:
+    if not installed("nibabel"):
         raise MaskError(path, "NIfTI needs nibabel: pip install nibabel")
     import nibabel
 
