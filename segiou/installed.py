@@ -16,8 +16,11 @@ def installed(name: str) -> bool:
     outer, *inner = name.split(".")
     spec: ModuleSpec | None = importlib.util.find_spec(outer)
     for part in inner:
-        if spec is None or spec.submodule_search_locations is None:
+        if spec is None or spec.origin is None or spec.submodule_search_locations is None:
             return False
         outer = f"{outer}.{part}"
-        spec = PathFinder.find_spec(outer, spec.submodule_search_locations)
+        try:
+            spec = PathFinder.find_spec(outer, spec.submodule_search_locations)
+        except KeyError:  # a mere folder, inside a package that is not imported
+            return False
     return spec is not None and spec.origin is not None

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-Part = str | int | Callable[[Any], Any]
+Part = int | str | Callable[[Any], Any]
 TARGET_NAMES = ("mask", "masks", "label", "labels", "target", "targets")
 
 

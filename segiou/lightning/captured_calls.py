@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from segiou.counting.tensors import unwrapped
 from segiou.lightning.batch_parts import Part, checked_part, copied, described, part, target_of
 from segiou.lightning.hints import networks
-from segiou.lightning.step_outputs import STEPS, Skipped, Stage, StepData
+from segiou.lightning.step_outputs import STEPS, Skipped, Stage, StepData, gave_nothing
 from segiou.lightning.watched_steps import unwatch, watch
 
 Calls = Literal["first", "last"]
@@ -213,8 +213,9 @@ class CapturedCalls:
         before, self._before = self._before, None
         number, preds = self._number, self._given
         self._forget()
-        if not number and outputs is None and stage == "train":
-            return Skipped("training_step returned None", self._wrong_number(stage, number))
+        nothing = gave_nothing(stage, outputs)
+        if not number and nothing and (outputs is not None or stage == "train"):  # as a step says that it skips a batch
+            return Skipped(nothing, self._wrong_number(stage, number), meant=True)
         if number != 1 and (not number or self.calls is None):
             raise ValueError(self._wrong_number(stage, number))
         before = before or self._taken_before(batch)

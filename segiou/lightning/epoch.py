@@ -163,18 +163,21 @@ def synced(measures: Sequence[Measures]) -> Iterator[None]:
         yield
 
 
-def require_predictions(keys: str, stage: Stage, measures: Measures, trainer: Any) -> None:
-    """Say why nothing was counted in an epoch; every process must call.
+def require_data(keys: str, stage: Stage, measures: Measures, trainer: Any) -> None:
+    """Raise where an epoch has bad data, or none because of what the steps returned; every process must call.
 
     Args:
-        keys: what has no value.
+        keys: what has no value where nothing was counted.
         stage: the stage.
-        measures: without counts.
+        measures: synced.
         trainer: in its sanity check, batches that were meant to be skipped are no fault.
 
     Raises:
-        ValueError: there were batches, and no step has given predictions; on every process alike.
+        ValueError: labels or scores that do not fit, or batches of which none gave predictions; on every process alike.
     """
+    measures.counts.check(measures.counts.errors)
+    if measures.counts.confmat.any():
+        return
     skipped = measures.skipped
     at_fault = skipped is not None and not (skipped.meant and trainer.sanity_checking)
     counted = trainer.strategy.reduce_boolean_decision(measures.batches > 0, all=False)

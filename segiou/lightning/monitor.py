@@ -18,7 +18,7 @@ from segiou.labels.class_names import NumClasses
 from segiou.lightning import arguments
 from segiou.lightning.batch_parts import Part
 from segiou.lightning.captured_calls import Calls
-from segiou.lightning.epoch import OWN, Measures, require_predictions, synced
+from segiou.lightning.epoch import OWN, Measures, require_data, synced
 from segiou.lightning.hints import capturing
 from segiou.lightning.keys import LoggedKeys
 from segiou.lightning.loggers import Result, publish, table
@@ -212,17 +212,11 @@ class _Monitor:
         with synced(loaders):
             for index, measures in enumerate(loaders):
                 suffix = f"/dataloader_idx_{index}" if len(loaders) > 1 else ""
-                self._require_data(stage, suffix, measures, trainer)
+                keys = " and ".join(self._keys.key(stage, score.key, suffix) for score in OWN)
+                require_data(keys, stage, measures, trainer)
                 if not trainer.sanity_checking:
                     shown = self._report.shown(index, measures) if self._report and stage == "test" else None
                     self._log_loader(stage, suffix, measures, pl_module, seen, shown)
-
-    def _require_data(self, stage: Stage, suffix: str, measures: Measures, trainer: Any) -> None:
-        """Raise ValueError where data was bad, or where there was none because of what the steps returned."""
-        measures.counts.check(measures.counts.errors)
-        if not measures.counts.confmat.any():
-            keys = " and ".join(self._keys.key(stage, score.key, suffix) for score in OWN)
-            require_predictions(keys, stage, measures, trainer)
 
     def _log_loader(
         self, stage: Stage, suffix: str, measures: Measures, pl_module: Any, seen: Mapping[str, Tensor], shown: Any
@@ -255,8 +249,8 @@ class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the
 
     With ``model`` predictions are what that network returns when a step calls it, and targets are in the batch: any
     LightningModule is measured as it is. Without, each step returns a dict with ``preds`` and ``target`` (and ``loss``
-    in training), also under other usual names such as ``logits`` and ``labels``, or ``outputs`` extracts them. Batches of
-    Lightning's sanity check are read and counted, and their counts thrown away.
+    in training), also under other usual names such as ``logits`` and ``labels``, or ``outputs`` extracts them.
+    Lightning's sanity check ends the run where batches cannot be read or counted; its counts are thrown away.
 
     Args:
         num_classes: the number of classes, or a label set such as "cityscapes"; left out for binary and

@@ -72,10 +72,11 @@ def returned(
     Raises:
         ValueError: something is not there.
     """
-    nothing = outputs is None or (isinstance(outputs, Mapping) and not outputs)
-    why, meant = f"{STEPS[stage]} returned {'None' if outputs is None else '{}'}", outputs is not None
+    nothing, meant = gave_nothing(stage, outputs), outputs is not None
     if extract is None:
-        return Skipped(why, _remedy(stage, monitor), meant) if nothing else _preds_and_target(stage, outputs, monitor)
+        return (
+            Skipped(nothing, _remedy(stage, monitor), meant) if nothing else _preds_and_target(stage, outputs, monitor)
+        )
     try:
         return _extracted(extract, stage, outputs, batch)
     except ValueError as error:
@@ -83,7 +84,15 @@ def returned(
             raise
         # most likely a batch that the step skipped, which the function was not written for
         remedy = f"let outputs take that, or leave {stage!r} out of stages"
-        return Skipped(f"{why}, and {error}", remedy, meant, error)
+        return Skipped(f"{nothing}, and {error}", remedy, meant, error)
+
+
+def gave_nothing(stage: Stage, outputs: Any) -> str | None:
+    """Say that a step returned None or {}; None where it returned more."""
+    if outputs is None or (isinstance(outputs, Mapping) and not outputs):
+        # Lightning makes {} of the None of a training step
+        return f"{STEPS[stage]} returned {'None' if outputs is None or stage == 'train' else '{}'}"
+    return None
 
 
 def needed_beside(needed: Mapping[str, bool], stage: Stage, more: Mapping[str, Any]) -> dict[str, Any]:
