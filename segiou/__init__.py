@@ -14,7 +14,7 @@ arguments of torchmetrics' packages of these names are in ``segiou.classificatio
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from segiou import first_process as first_process
+from segiou.environment import first_process as first_process
 
 if TYPE_CHECKING:
     from segiou import classification as classification

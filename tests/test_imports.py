@@ -23,7 +23,7 @@ print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 """
 # Rooms from the ground up. A room may import the rooms of the lines above its own, and nothing else of the package.
 FLOORS = [
-    {"argument_checks", "first_process"},
+    {"argument_checks", "environment"},
     {"scoring"},
     {"counting"},
     {"labels"},
@@ -37,7 +37,7 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
-AT_THE_TOP = {"__init__", "__main__", "argument_checks", "first_process", "functional", "plots", "transformers"}
+AT_THE_TOP = {"__init__", "__main__", "argument_checks", "functional", "plots", "transformers"}
 
 
 def loaded_by(statement: str) -> set[str]:

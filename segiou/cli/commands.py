@@ -1,6 +1,5 @@
 """What ``segiou evaluate`` and ``segiou compare`` do, once their arguments are known."""
 
-import importlib.util
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from segiou.cli.misread import remark_on
 from segiou.cli.options import Options
 from segiou.cli.outputs import output_of, require_outputs, stopped, to_standard_output, write
 from segiou.cli.terminal import console as console_of
+from segiou.environment.installed import installed
 from segiou.evaluation import processes
 from segiou.evaluation.evaluate import Outcome, evaluate
 from segiou.evaluation.masks import MaskError, shown
@@ -57,7 +57,7 @@ def run_evaluate(options: Options, files: Files, worst: int, strict: bool, worke
     json, csv, report = (files.outputs[name] for name in ("--json", "--csv", "--report"))
     with processes.joined():
         scoring, pairing = _prepared(options, files)
-        if report is not None and importlib.util.find_spec("jinja2") is None:
+        if report is not None and not installed("jinja2"):
             raise typer.BadParameter("--report needs Jinja2: pip install 'segiou[report]'")
         facts = _facts(options, {"pred": files.preds[0], "label": files.label, "pairs": len(pairing.items)})
         outcome = _outcome(pairing, scoring, workers, strict)

@@ -10,17 +10,18 @@ from torch._C import _functorch  # what torch.func wraps a tensor in has no publ
 
 
 def unwrapped(preds: Any) -> Any:
-    """Unwrap a model's output: ``out`` as in torchvision, ``logits`` as in transformers."""
+    """Unwrap a model's output: ``out`` of torchvision, ``logits`` of transformers, ``output`` of terratorch."""
     if isinstance(preds, Tensor | np.ndarray | list) or type(preds) is tuple:
         return preds
-    for name in ("out", "logits"):
+    for name in ("out", "logits", "output"):
         if isinstance(preds, Mapping) and name in preds:
             return preds[name]
         if hasattr(preds, name):
             return getattr(preds, name)
     held = f"keys {sorted(map(str, preds))}" if isinstance(preds, Mapping) else f"a {type(preds).__name__}"
     raise TypeError(
-        f'preds must be a tensor, an array, a list of them, or hold the scores as "out" or "logits", got {held}'
+        'preds must be a tensor, an array, a list of them, or hold the scores as "out", "logits" or "output", '
+        f"got {held}"
     )
 
 

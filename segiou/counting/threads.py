@@ -5,7 +5,7 @@ import functools
 
 import torch
 
-from segiou.first_process import is_forked
+from segiou.environment.first_process import is_forked
 
 ALONE = 200_000  # scores or pixels: below, handing work to another thread takes longer than doing it
 

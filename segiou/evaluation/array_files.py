@@ -1,12 +1,12 @@
 """Masks in NPY, NPZ and NIfTI: arrays of any number of axes."""
 
-import importlib.util
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from segiou.environment.installed import installed
 from segiou.evaluation.masks import DEFLATE, Mask, MaskError, Promise, whole_numbers
 
 
@@ -48,7 +48,7 @@ def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 def read_nifti(path: Path, max_pixels: int | None) -> Mask:
     """The mask of a NIfTI file. Raises a MaskError, or whatever nibabel raises for a broken file."""
-    if importlib.util.find_spec("nibabel") is None:
+    if not installed("nibabel"):
         raise MaskError(path, "NIfTI needs nibabel: pip install nibabel")
     import nibabel
 

@@ -3,7 +3,6 @@
 What must hold of a file is asked of its tags, which both libraries give, so that both read the same labels.
 """
 
-import importlib.util
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from segiou.environment.installed import installed
 from segiou.evaluation.image_files import LABELS, of_image, opaque
 from segiou.evaluation.masks import DEFLATE, Array, Mask, MaskError, Promise, whole_numbers
 
@@ -44,7 +44,7 @@ def read_tiff(path: Path, max_pixels: int | None) -> Mask:
 
 def has_tifffile() -> bool:
     """Whether the extra ``tiff`` is installed."""
-    return all(importlib.util.find_spec(name) is not None for name in ("tifffile", "imagecodecs"))
+    return all(map(installed, ("tifffile", "imagecodecs")))
 
 
 def _by_tifffile(path: Path, max_pixels: int | None) -> Mask:

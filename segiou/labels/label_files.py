@@ -1,13 +1,14 @@
 """Label sets as text: JSON, and YAML where PyYAML is installed. What a file says wrong is named by its field."""
 
 import difflib
-import importlib.util
 import json
 import re
 import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from segiou.environment.installed import installed
 
 YAML = (".yaml", ".yml")
 SUFFIXES = (".json", *YAML)
@@ -145,7 +146,7 @@ def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
 
 
 def _yaml() -> Any:
-    if importlib.util.find_spec("yaml") is None:
+    if not installed("yaml"):
         raise ValueError("YAML needs PyYAML: pip install pyyaml, or write JSON")
     import yaml
 

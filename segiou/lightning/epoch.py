@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torchmetrics.utilities import rank_zero_warn
 
+from segiou.lightning.step_outputs import STEPS, Skipped, Stage
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.named_values import per_class, scalars, scored_names
 from segiou.metrics.per_image import PerImageMetric
@@ -35,6 +37,8 @@ class Measures:
     def __init__(self, counts: ConfusionMatrixMetric, metrics: Sequence[tuple[str, SummedStates]] = ()) -> None:
         self.counts = counts
         self.metrics = list(metrics)
+        self.batches = 0  # that were counted
+        self.skipped: Skipped | None = None  # a batch that was not
 
     @classmethod
     def of(cls, counts: ConfusionMatrixMetric, metrics: Any) -> "Measures":
@@ -48,7 +52,7 @@ class Measures:
                 got = f"{name}={metric!r}" if name else repr(metric)
                 raise TypeError(f"metrics must be segiou's, updated with preds and target, got {got}")
         measures = cls(counts, named).fresh(counts.device)
-        measures._require_different_names()
+        measures.names()
         return measures
 
     def fresh(self, device: torch.device) -> "Measures":
@@ -70,11 +74,17 @@ class Measures:
 
     def update(self, preds: Any, target: Any, more: Mapping[str, Any]) -> None:
         """Count one batch; ``more`` holds what is ``needed``."""
+        self.batches += 1
         self.counts.update(preds, target)
         for _, metric in self.metrics:
             if not self._shares_counts(metric):
                 taken = {name: more[name] for name in _parameters(metric) if name in more}
                 metric.update(preds, target, **taken)
+
+    def skip(self, skipped: Skipped) -> None:
+        """Leave one batch out, and remember why: rather of a batch that did not mean to be skipped."""
+        if self.skipped is None or (self.skipped.meant and not skipped.meant):
+            self.skipped = skipped
 
     def own_values(self) -> dict[str, Tensor]:
         """MIoU and Dice."""
@@ -113,7 +123,8 @@ class Measures:
             and inner.classes.groups == self.counts.classes.groups
         )
 
-    def _require_different_names(self) -> None:
+    def names(self) -> set[str]:
+        """The names that values are logged under, those of classes too. Raises ValueError where two are the same."""
         probe = self.fresh(self.counts.device)
         seen = {score.key for score in OWN}
         names = self.counts.classes.scored
@@ -132,6 +143,7 @@ class Measures:
                 )
             seen |= keys.keys()
         _require_no_folder(seen | published)
+        return seen | published
 
 
 def _require_no_folder(keys: set[str]) -> None:
@@ -151,6 +163,34 @@ def synced(measures: Sequence[Measures]) -> Iterator[None]:
     """Inside, the states are those of all processes: one all-reduce for everything."""
     with synced_together([metric for each in measures for metric in (each.counts, *(m for _, m in each.metrics))]):
         yield
+
+
+def require_data(keys: str, stage: Stage, measures: Measures, trainer: Any) -> None:
+    """Raise where an epoch has bad data, or none because of what the steps returned; every process must call.
+
+    Args:
+        keys: what has no value where nothing was counted.
+        stage: the stage.
+        measures: synced.
+        trainer: in its sanity check, batches that were meant to be skipped are no fault.
+
+    Raises:
+        ValueError: labels or scores that do not fit, or batches of which none gave predictions; on every process alike.
+    """
+    measures.counts.check(measures.counts.errors)
+    if measures.counts.confmat.any():
+        return
+    skipped = measures.skipped
+    at_fault = skipped is not None and not (skipped.meant and trainer.sanity_checking)
+    counted = trainer.strategy.reduce_boolean_decision(measures.batches > 0, all=False)
+    at_fault = trainer.strategy.reduce_boolean_decision(at_fault, all=False)
+    if at_fault and not counted:
+        why, remedy = skipped[:2] if skipped else (f"{STEPS[stage]} gave no predictions", "see the other processes")
+        raise ValueError(f"{keys} have no value, since no batch gave predictions and target: {why}: {remedy}") from (
+            skipped.error if skipped else None
+        )
+    if not trainer.sanity_checking:
+        rank_zero_warn(f"nothing was counted for {keys}: there were no batches, or no pixels", UserWarning)
 
 
 def _parameters(metric: SummedStates) -> dict[str, inspect.Parameter]:

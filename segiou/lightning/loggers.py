@@ -1,6 +1,5 @@
 """What the monitor shows: scores per class and a figure for every logger, and a table for the console."""
 
-import importlib.util
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
 
+from segiou.environment.installed import installed
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.named_values import per_class
 from segiou.scoring.class_scores import Number
@@ -21,7 +21,8 @@ from segiou.scoring.class_table import ClassTable
 class Result:
     """The counts of one epoch and one loader, over all processes, and the metric that says how to score them.
 
-    ``other`` holds the values of the metrics beside, by name; ``shown`` what a report shows of single images.
+    ``other`` holds the values of the metrics beside, by name; ``shown`` what a report shows of single images;
+    ``prefix`` is what the keys of the monitor begin with.
     """
 
     stage: str
@@ -30,6 +31,11 @@ class Result:
     metric: ConfusionMatrixMetric
     other: Mapping[str, Tensor] = field(default_factory=dict)
     shown: Mapping[str, Any] | None = None
+    prefix: str = ""
+
+    def key(self, name: str) -> str:
+        """The key that something of this result is logged under."""
+        return f"{self.prefix}{self.stage}/{name}{self.suffix}"
 
     @property
     def table(self) -> ClassTable:
@@ -71,7 +77,7 @@ def going_on(logger: Any) -> Iterator[None]:
 def _named_scores(result: Result, trainer: Any) -> dict[str, float]:
     table = result.table
     scores = {
-        f"{result.stage}/{name}{result.suffix}": score
+        result.key(name): score
         for column in ("IoU", "Dice")
         for name, score in per_class(column, table.names, [each.value for each in table.columns[column].scores]).items()
     }
@@ -91,7 +97,7 @@ def _figure(result: Result) -> Any:
 
 def _show(logger: Any, drawing: Any, result: Result, epoch: int, step: int) -> None:
     """Hand the figure to a logger in the logger's own way; a kind of logger that is not known gets none."""
-    tag = f"{result.stage}/confusion_matrix{result.suffix}"
+    tag = result.key("confusion_matrix")
     kinds: dict[str, Callable[[], Any]] = {
         "TensorBoardLogger": lambda: logger.experiment.add_figure(tag, drawing, global_step=step, close=False),
         "WandbLogger": lambda: logger.log_image(key=tag, images=[drawing], step=step),
@@ -113,11 +119,11 @@ def _save(drawing: Any, folder: Path, name: str) -> None:
 
 def table(result: Result) -> str | None:
     """Scores per class and their averages as text; None where rich is not installed."""
-    if importlib.util.find_spec("rich") is None:
+    if not installed("rich"):
         return None
     from rich.console import Console
 
     text = io.StringIO()
     plain = Console(file=text, width=100, markup=False, emoji=False, highlight=False)  # names may hold [ and :
-    plain.print(result.table.to_rich(title=f"{result.stage}{result.suffix}"))
+    plain.print(result.table.to_rich(title=f"{result.prefix}{result.stage}{result.suffix}"))
     return text.getvalue()

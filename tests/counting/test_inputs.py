@@ -165,7 +165,7 @@ BAD_INPUT = {
     "a number beside a list": (
         3,
         [i(2, 2)],
-        'preds must be a tensor, an array, a list of them, or hold the scores as "out" or "logits", got a int',
+        'preds must be a tensor, an array, a list of them, or hold the scores as "out", "logits" or "output", got a int',
     ),
     "scores without a class axis": (
         f(2, 4),
@@ -208,13 +208,13 @@ BAD_INPUT = {
     "a mapping without scores": (
         {"aux": f(2, 3, 4), "extra": 1},
         i(2, 4),
-        'preds must be a tensor, an array, a list of them, or hold the scores as "out" or "logits", '
+        'preds must be a tensor, an array, a list of them, or hold the scores as "out", "logits" or "output", '
         "got keys ['aux', 'extra']",
     ),
     "something else": (
         "masks",
         i(2, 4),
-        'preds must be a tensor, an array, a list of them, or hold the scores as "out" or "logits", got a str',
+        'preds must be a tensor, an array, a list of them, or hold the scores as "out", "logits" or "output", got a str',
     ),
     "a list of numbers": (
         [1, 2],

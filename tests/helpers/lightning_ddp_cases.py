@@ -15,12 +15,15 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProg
 from torch.utils.data import IterableDataset, Subset
 
 from segiou import ConfidenceInterval, ImagewiseIoU, MeanIoU, SegmentationMetrics
+from tests.helpers.capture_cases import OwnForward, Silent
 from tests.helpers.lightning_cases import CLASSES, IGNORED, Tiny, loader, logged, monitor, samples, trainer
 from tests.helpers.report_cases import Page
 
 
-def _validated(loaders: Any, *callbacks: Any, module: Any = None, **options: Any) -> dict[str, float]:
-    runner = trainer(*callbacks, monitor(), **options)
+def _validated(
+    loaders: Any, *callbacks: Any, module: Any = None, arguments: Any = None, **options: Any
+) -> dict[str, float]:
+    runner = trainer(*callbacks, monitor(**(arguments or {})), **options)
     runner.validate(module or Tiny(), loaders, verbose=False)
     return logged(runner)
 
@@ -41,6 +44,36 @@ def batches_of_one(**options: Any) -> dict[str, float]:
 
 def two_loaders(**options: Any) -> dict[str, float]:
     return _validated([loader(7), loader(samples(5, seed=1), batch_size=2)], **options)
+
+
+def captured_network(**options: Any) -> dict[str, float]:
+    """The repeated sample is left out of what the network's call gives too."""
+    return _validated(loader(7, batch_size=2), module=Silent(), arguments={"model": "net"}, **options)
+
+
+def captured_forward(**options: Any) -> dict[str, float]:
+    """Lightning itself puts another forward in place for each step under DDP."""
+    model = OwnForward()
+    return _validated(loader(7, batch_size=2), module=model, arguments={"model": "", "target": 1}, **options)
+
+
+def captured_training(**options: Any) -> dict[str, float]:
+    """Two monitors, and the sanity check before."""
+    runner = trainer(monitor(model=""), monitor(model="net", prefix="net/"), num_sanity_val_steps=1, **options)
+    model = OwnForward()
+    runner.fit(model, loader(7, batch_size=2), loader(5, batch_size=2))
+    return {**logged(runner), "forward": float("forward" in vars(model))}
+
+
+def nothing_given(**options: Any) -> dict[str, float]:
+    """Every process raises, the one that had no batches too."""
+    module = ShardedSilent([[0, 1, 2, 3, 4, 5, 6], []])
+    runner = trainer(monitor(), use_distributed_sampler=False, **options)
+    try:
+        runner.validate(module, verbose=False)
+    except ValueError as error:
+        return {"raised": float(str(error).startswith("val/mIoU and val/Dice have no value"))}
+    return {"raised": 0.0}
 
 
 class Named(Tiny):
@@ -144,6 +177,10 @@ class Stream(IterableDataset):
         return iter(Subset(samples(7), self.indices))
 
 
+class ShardedSilent(Sharded, Silent):
+    """Returns nothing."""
+
+
 def uneven_shards(**options: Any) -> dict[str, float]:
     module = Sharded([[0, 1, 2, 3, 4, 5], [6]])
     return _validated(None, module=module, use_distributed_sampler=False, **options)
@@ -202,6 +239,10 @@ EQUAL_TO_ONE_PROCESS: dict[str, Callable[..., dict[str, float]]] = {
         odd_data_set,
         batches_of_two,
         batches_of_one,
+        captured_network,
+        captured_forward,
+        captured_training,
+        nothing_given,
         two_loaders,
         more_metrics,
         tested,

@@ -42,6 +42,10 @@ def test_the_ranks_log_the_same(ranks, name):
         ("two_loaders", "val", "/dataloader_idx_1", samples(5, seed=1)),
         ("tested", "test", "", samples(7)),
         ("train_stage", "train", "", samples(7)),
+        ("captured_network", "val", "", samples(7)),
+        ("captured_forward", "val", "", samples(7)),
+        ("captured_training", "train", "", samples(7)),
+        ("captured_training", "val", "", samples(5)),
         ("rank_without_batches", "val", "", samples(7)),
     ],
 )
@@ -63,6 +67,10 @@ def test_one_all_reduce_for_all_metrics_and_gathers_for_kept_images_alone(ranks,
     calls = ranks[rank]["more_metrics"]["calls"]
     assert calls[0] == "all_reduce"
     assert set(calls[1:]) == {"barrier", "all_gather"}
+
+
+def test_every_rank_raises_where_no_step_gave_anything(ranks):
+    assert [rank["nothing_given"]["logged"] for rank in ranks] == [{"raised": 1.0}] * 2
 
 
 def test_only_rank_0_hands_results_to_the_loggers(ranks):

@@ -1,0 +1,68 @@
+"""Arguments of the monitor, checked before anything runs."""
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any, get_args
+
+from segiou.environment.installed import installed
+from segiou.lightning.batch_parts import Part
+from segiou.lightning.captured_calls import Calls, CapturedCalls
+from segiou.lightning.step_outputs import Outputs, Stage
+
+
+def checked_stages(stages: Stage | Sequence[Stage]) -> tuple[Stage, ...]:
+    """The stages as a tuple. Raises ValueError for unknown ones."""
+    chosen = (stages,) if isinstance(stages, str) else tuple(stages)
+    if not chosen or any(stage not in get_args(Stage) for stage in chosen):
+        raise ValueError(f'stages must be some of "train", "val" and "test", got {stages!r}')
+    return chosen
+
+
+def checked_figure(figure: bool | None) -> bool:
+    """Whether to draw. Raises ModuleNotFoundError where matplotlib is needed and not installed."""
+    if figure and not installed("matplotlib"):
+        raise ModuleNotFoundError('figure=True needs matplotlib: pip install "segiou[plot]"')
+    return installed("matplotlib") if figure is None else figure
+
+
+def require_report(report: str | PathLike[str] | None, stages: tuple[Stage, ...]) -> None:
+    """Raise ValueError or ModuleNotFoundError where a report could not be written."""
+    if report is not None and "test" not in stages:
+        raise ValueError(f"report={str(report)!r} is written after test, which stages={stages} leave out")
+    if report is not None and not installed("jinja2"):
+        raise ModuleNotFoundError('report needs Jinja2: pip install "segiou[report]"')
+
+
+def require_single_value(average: str | None) -> None:
+    """Raise ValueError for an average that gives several values."""
+    if average == "none":
+        raise ValueError('average="none" gives no single value to log: leave it out, the loggers get scores per class')
+
+
+def captured_calls(
+    model: str | None,
+    target: Part | None,
+    preds: Callable[[Any], Any] | None,
+    calls: Calls | None,
+    outputs: Outputs | None,
+) -> CapturedCalls | None:
+    """Where predictions come from, if not from what the steps return. Raises ValueError or TypeError."""
+    if outputs is not None and not callable(outputs):
+        raise TypeError(f"outputs must be a function of (outputs, batch), got {outputs!r}")
+    if model is None:
+        given = [
+            f"{name}={value!r}"
+            for name, value in zip(("target", "preds", "calls"), (target, preds, calls), strict=True)
+            if value is not None
+        ]
+        if given:
+            raise ValueError(
+                f"{given[0]} goes with model=, the name of the network whose calls give the predictions: pass model as "
+                "well, or outputs=function(outputs, batch) -> (preds, target) for what the steps return"
+            )
+        return None
+    if outputs is not None:
+        raise ValueError(
+            f"model={model!r} takes predictions from a call and outputs= from what the steps return: pass one of them"
+        )
+    return CapturedCalls(model, target, preds, calls)
