@@ -3,15 +3,15 @@
 Each is a share of the counts of ``StatScores``, whose docstring says what the arguments are.
 """
 
-from typing import Any
-
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segiou.argument_checks import number_in
 from segiou.classification.shares import StatShare
 from segiou.classification.stat_scores import MultidimAverage
 from segiou.counting import IgnoreIndex, Task
 from segiou.labels.class_names import NumClasses
+from segiou.metrics.arguments import StatMetricArguments
 from segiou.scoring.averaging import Average
 
 
@@ -42,23 +42,30 @@ class FBetaScore(StatShare):
         ignore_index: IgnoreIndex = None,
         validate_args: bool = True,
         zero_division: float = 0.0,
-        **kwargs: Any,
+        *,
+        from_logits: bool | None = None,
+        **kwargs: Unpack[StatMetricArguments],
     ) -> None:
         number = number_in("beta", beta, "a number above 0, up to 1e9", 0, 1e9)
         if not number:
             raise ValueError(f"beta must be a number above 0, up to 1e9, got {beta!r}")
         how = average, multidim_average, top_k, ignore_index, validate_args
-        super().__init__(task, threshold, num_classes, num_labels, *how, zero_division=zero_division, **kwargs)
+        super().__init__(
+            task,
+            threshold,
+            num_classes,
+            num_labels,
+            *how,
+            zero_division=zero_division,
+            from_logits=from_logits,
+            **kwargs,
+        )
         self.beta = number
 
     def share(self, tp: Tensor, fp: Tensor, tn: Tensor, fn: Tensor) -> tuple[Tensor, Tensor]:
         """(1 + b^2) TP / ((1 + b^2) TP + b^2 FN + FP)."""
         square = self.beta**2
         return (1 + square) * tp, (1 + square) * tp + square * fn + fp
-
-    def extra_repr(self) -> str:
-        """The arguments, and ``beta``."""
-        return f"{super().extra_repr()}, beta={self.beta}"
 
 
 class BinaryFBetaScore(FBetaScore):
@@ -72,10 +79,12 @@ class BinaryFBetaScore(FBetaScore):
         ignore_index: IgnoreIndex = None,
         validate_args: bool = True,
         zero_division: float = 0.0,
-        **kwargs: Any,
+        *,
+        from_logits: bool | None = None,
+        **kwargs: Unpack[StatMetricArguments],
     ) -> None:
         how = multidim_average, 1, ignore_index, validate_args, zero_division
-        super().__init__("binary", beta, threshold, None, None, None, *how, **kwargs)
+        super().__init__("binary", beta, threshold, None, None, None, *how, from_logits=from_logits, **kwargs)
 
 
 class MulticlassFBetaScore(FBetaScore):
@@ -91,7 +100,7 @@ class MulticlassFBetaScore(FBetaScore):
         ignore_index: IgnoreIndex = None,
         validate_args: bool = True,
         zero_division: float = 0.0,
-        **kwargs: Any,
+        **kwargs: Unpack[StatMetricArguments],
     ) -> None:
         how = average, multidim_average, top_k, ignore_index, validate_args, zero_division
         super().__init__("multiclass", beta, 0.5, num_classes, None, *how, **kwargs)
@@ -110,10 +119,12 @@ class MultilabelFBetaScore(FBetaScore):
         ignore_index: IgnoreIndex = None,
         validate_args: bool = True,
         zero_division: float = 0.0,
-        **kwargs: Any,
+        *,
+        from_logits: bool | None = None,
+        **kwargs: Unpack[StatMetricArguments],
     ) -> None:
         how = average, multidim_average, 1, ignore_index, validate_args, zero_division
-        super().__init__("multilabel", beta, threshold, None, num_labels, *how, **kwargs)
+        super().__init__("multilabel", beta, threshold, None, num_labels, *how, from_logits=from_logits, **kwargs)
 
 
 class F1Score(FBetaScore):
@@ -140,10 +151,12 @@ class F1Score(FBetaScore):
         ignore_index: IgnoreIndex = None,
         validate_args: bool = True,
         zero_division: float = 0.0,
-        **kwargs: Any,
+        *,
+        from_logits: bool | None = None,
+        **kwargs: Unpack[StatMetricArguments],
     ) -> None:
         how = average, multidim_average, top_k, ignore_index, validate_args, zero_division
-        super().__init__(task, 1.0, threshold, num_classes, num_labels, *how, **kwargs)
+        super().__init__(task, 1.0, threshold, num_classes, num_labels, *how, from_logits=from_logits, **kwargs)
 
 
 class BinaryF1Score(F1Score):
@@ -156,10 +169,12 @@ class BinaryF1Score(F1Score):
         ignore_index: IgnoreIndex = None,
         validate_args: bool = True,
         zero_division: float = 0.0,
-        **kwargs: Any,
+        *,
+        from_logits: bool | None = None,
+        **kwargs: Unpack[StatMetricArguments],
     ) -> None:
         how = multidim_average, 1, ignore_index, validate_args, zero_division
-        super().__init__("binary", threshold, None, None, None, *how, **kwargs)
+        super().__init__("binary", threshold, None, None, None, *how, from_logits=from_logits, **kwargs)
 
 
 class MulticlassF1Score(F1Score):
@@ -174,7 +189,7 @@ class MulticlassF1Score(F1Score):
         ignore_index: IgnoreIndex = None,
         validate_args: bool = True,
         zero_division: float = 0.0,
-        **kwargs: Any,
+        **kwargs: Unpack[StatMetricArguments],
     ) -> None:
         how = average, multidim_average, top_k, ignore_index, validate_args, zero_division
         super().__init__("multiclass", 0.5, num_classes, None, *how, **kwargs)
@@ -192,10 +207,12 @@ class MultilabelF1Score(F1Score):
         ignore_index: IgnoreIndex = None,
         validate_args: bool = True,
         zero_division: float = 0.0,
-        **kwargs: Any,
+        *,
+        from_logits: bool | None = None,
+        **kwargs: Unpack[StatMetricArguments],
     ) -> None:
         how = average, multidim_average, 1, ignore_index, validate_args, zero_division
-        super().__init__("multilabel", threshold, None, num_labels, *how, **kwargs)
+        super().__init__("multilabel", threshold, None, num_labels, *how, from_logits=from_logits, **kwargs)
 
 
 FBetaScore.by_task = {

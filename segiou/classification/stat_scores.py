@@ -8,17 +8,18 @@ from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segiou.argument_checks import number_in
 from segiou.classification.tasks import TaskMetric, arguments_of
 from segiou.counting import IgnoreIndex, Task
 from segiou.labels.class_names import NumClasses
+from segiou.metrics.arguments import StatMetricArguments
 from segiou.metrics.pixels import here
 from segiou.scoring.averaging import Average
 from segiou.scoring.formulas import areas_of
 
 MultidimAverage = Literal["global", "samplewise"]
-REFUSED = ("absent", "absent_if", "groups")
 
 
 class StatScores(TaskMetric):
@@ -44,7 +45,6 @@ class StatScores(TaskMetric):
         validate_args: whether labels outside the classes raise an error.
         zero_division: a score that is 0/0, between 0 and 1; for the scores that have it in torchmetrics.
         from_logits: as in ``segiou.JaccardIndex``.
-        kwargs: see ``segiou.metrics.ConfusionMatrixMetric``; ``exclude``, ``groups`` and ``absent`` do not apply.
 
     Raises:
         ValueError: an argument outside its choices or range, or one that does not apply.
@@ -58,7 +58,6 @@ class StatScores(TaskMetric):
             [1, 1, 2, 0, 1]])
     """
 
-    not_applicable = ("average", "exclude")
     takes_zero_division: ClassVar[bool] = False
     by_task: ClassVar[dict[str, type["StatScores"]]]  # of a class that is for any task
     higher_is_better: bool | None = None  # type: ignore[assignment]  # torchmetrics allows None
@@ -77,10 +76,10 @@ class StatScores(TaskMetric):
         *,
         zero_division: float = 0.0,
         from_logits: bool | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[StatMetricArguments],
     ) -> None:
         own = arguments_of(task, threshold, num_classes, num_labels)
-        self._require(average, multidim_average, top_k, kwargs)
+        self._require(average, multidim_average, top_k)
         if zero_division and not self.takes_zero_division:
             raise ValueError(f"zero_division does not apply to {type(self).__name__}, whose 0/0 is 0: leave it out")
         zero = number_in("zero_division", zero_division, "a score between 0 and 1", 0, 1)
@@ -96,9 +95,8 @@ class StatScores(TaskMetric):
         if "by_task" in vars(type(self)):
             self.__class__ = type(self).by_task[own["task"]]  # has nothing of its own but the order of its arguments
 
-    def _require(self, average: Any, multidim_average: Any, top_k: Any, others: dict[str, Any]) -> None:
-        """Raise for arguments outside their choices, and for those that cannot be honoured."""
-        name = type(self).__name__
+    def _require(self, average: Any, multidim_average: Any, top_k: Any) -> None:
+        """Raise for arguments outside their choices."""
         if average not in (None, *get_args(Average)):
             raise ValueError(f'average must be "macro", "micro", "weighted", "none" or None, got {average!r}')
         if multidim_average not in get_args(MultidimAverage):
@@ -106,11 +104,8 @@ class StatScores(TaskMetric):
         if top_k != 1 or isinstance(top_k, bool):
             raise ValueError(
                 f"top_k must be 1, got {top_k!r}: one matrix holds the largest score alone, use "
-                f"torchmetrics.classification.{name} for the {top_k!r} largest"
+                f"torchmetrics.classification.{type(self).__name__} for the {top_k!r} largest"
             )
-        for refused in REFUSED:
-            if others.get(refused) is not None:
-                raise ValueError(f"{refused} does not apply to {name}: leave it out, got {refused}={others[refused]!r}")
 
     def stats(self, counts: Tensor) -> Tensor:
         """TP, FP, TN, FN of each class or label for counts ``(..., C + 1, C + 1)``: int64 ``(..., K, 4)``."""
@@ -169,12 +164,13 @@ class StatScores(TaskMetric):
         """Plot one value or several over time, as torchmetrics does; needs matplotlib."""
         return self._plot(val, ax)
 
-    def extra_repr(self) -> str:
-        """The arguments that are not the default."""
-        shown: dict[str, str] = {"average": self.average} if self.rules.task != "binary" else {}
-        shown |= {"multidim_average": self.multidim_average} if self.multidim_average != "global" else {}
-        more = "".join(f", {name}={value!r}" for name, value in shown.items())
-        return super().extra_repr() + more + f", zero_division={self.zero_division}" * bool(self.zero_division)
+    def argument(self, name: str) -> Any:
+        """The value of an argument that the metric was made with."""
+        return self.average if name == "average" else super().argument(name)
+
+    def is_default(self, name: str, value: Any, default: Any) -> bool:
+        """Whether ``repr`` may leave out an argument."""
+        return bool(value == default) if name == "average" else super().is_default(name, value, default)
 
 
 class BinaryStatScores(StatScores):
@@ -192,10 +188,24 @@ class BinaryStatScores(StatScores):
         multidim_average: MultidimAverage = "global",
         ignore_index: IgnoreIndex = None,
         validate_args: bool = True,
-        **kwargs: Any,
+        *,
+        zero_division: float = 0.0,
+        from_logits: bool | None = None,
+        **kwargs: Unpack[StatMetricArguments],
     ) -> None:
         super().__init__(
-            "binary", threshold, None, None, "micro", multidim_average, 1, ignore_index, validate_args, **kwargs
+            "binary",
+            threshold,
+            None,
+            None,
+            "micro",
+            multidim_average,
+            1,
+            ignore_index,
+            validate_args,
+            zero_division=zero_division,
+            from_logits=from_logits,
+            **kwargs,
         )
 
 
@@ -216,10 +226,12 @@ class MulticlassStatScores(StatScores):
         multidim_average: MultidimAverage = "global",
         ignore_index: IgnoreIndex = None,
         validate_args: bool = True,
-        **kwargs: Any,
+        *,
+        zero_division: float = 0.0,
+        **kwargs: Unpack[StatMetricArguments],
     ) -> None:
-        sizes = 0.5, num_classes, None
-        super().__init__("multiclass", *sizes, average, multidim_average, top_k, ignore_index, validate_args, **kwargs)
+        how = average, multidim_average, top_k, ignore_index, validate_args
+        super().__init__("multiclass", 0.5, num_classes, None, *how, zero_division=zero_division, **kwargs)
 
 
 class MultilabelStatScores(StatScores):
@@ -240,10 +252,22 @@ class MultilabelStatScores(StatScores):
         multidim_average: MultidimAverage = "global",
         ignore_index: IgnoreIndex = None,
         validate_args: bool = True,
-        **kwargs: Any,
+        *,
+        zero_division: float = 0.0,
+        from_logits: bool | None = None,
+        **kwargs: Unpack[StatMetricArguments],
     ) -> None:
-        sizes = threshold, None, num_labels
-        super().__init__("multilabel", *sizes, average, multidim_average, 1, ignore_index, validate_args, **kwargs)
+        how = average, multidim_average, 1, ignore_index, validate_args
+        super().__init__(
+            "multilabel",
+            threshold,
+            None,
+            num_labels,
+            *how,
+            zero_division=zero_division,
+            from_logits=from_logits,
+            **kwargs,
+        )
 
 
 StatScores.by_task = {

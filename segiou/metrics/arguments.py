@@ -199,8 +199,18 @@ class JaccardArguments(AbsentIfArguments, ExcludeArguments, UpsampleArguments, C
     """What segiou's Jaccard index takes beside torchmetrics' arguments."""
 
 
+class StatArguments(UpsampleArguments, total=False):
+    """What segiou's counts of right and wrong pixels take beside torchmetrics' arguments."""
+
+    class_names: ClassNames
+
+
 class ConfusionMatrixMetricArguments(ConfusionMatrixArguments, TorchmetricsArguments):
     """``ConfusionMatrixArguments``, and those of every metric of torchmetrics."""
+
+
+class StatMetricArguments(StatArguments, TorchmetricsArguments):
+    """``StatArguments``, and those of every metric of torchmetrics."""
 
 
 class JaccardMetricArguments(JaccardArguments, TorchmetricsArguments):

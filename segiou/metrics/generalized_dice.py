@@ -39,7 +39,6 @@ class GeneralizedDice(ScoreMetric):
     """
 
     score = Score("GeneralizedDice", formulas.generalized_dice, average=None, background=True, of_classes=True)
-    not_applicable = ("average",)
 
     def __init__(
         self,

@@ -4,7 +4,9 @@ from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
+from segiou.metrics.arguments import TorchmetricsArguments
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Average
 from segiou.scoring.formulas import Areas, floating
@@ -30,7 +32,6 @@ class DiceScore(SegmentationTwin):
             for each class.
         aggregation_level: "samplewise", the mean over images; "global", of all images as one.
         input_format: as in ``segiou.segmentation.MeanIoU``; labels ``(N, L)`` are N images.
-        kwargs: torchmetrics' own, such as ``process_group``.
 
     Raises:
         ValueError: an argument outside its choices or range.
@@ -52,7 +53,7 @@ class DiceScore(SegmentationTwin):
         average: Average | None = "macro",
         aggregation_level: AggregationLevel = "samplewise",
         input_format: InputFormat = "one-hot",
-        **kwargs: Any,
+        **kwargs: Unpack[TorchmetricsArguments],
     ) -> None:
         self.average = checked_average(average)
         self.aggregation_level = checked_level(aggregation_level)
@@ -83,10 +84,6 @@ class DiceScore(SegmentationTwin):
             return dice_of_images(Areas(*getattr(self, self._name).unsqueeze(1)), self.average)[0]
         means = super().value()
         return means if self.average == "none" else means[0]
-
-    def extra_repr(self) -> str:
-        """The arguments."""
-        return f"{super().extra_repr()}, average={self.average!r}, aggregation_level={self.aggregation_level!r}"
 
 
 def checked_average(average: Any) -> Average:

@@ -1,10 +1,10 @@
 """Generalized Dice of single images, with the arguments of torchmetrics.segmentation.GeneralizedDiceScore."""
 
-from typing import Any
-
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segiou.argument_checks import flag
+from segiou.metrics.arguments import TorchmetricsArguments
 from segiou.metrics.generalized_dice import require_weight_type
 from segiou.scoring import formulas
 from segiou.scoring.formulas import Areas, WeightType, floating
@@ -31,7 +31,6 @@ class GeneralizedDiceScore(SegmentationTwin):
         per_class: the mean over images of each class, where weights cancel, in place of one value.
         weight_type: "square", w = 1 / G^2 with G the target pixels of the class; "simple", w = 1 / G; "linear", w = 1.
         input_format: as in ``segiou.segmentation.MeanIoU``; labels ``(N, L)`` are N images.
-        kwargs: torchmetrics' own, such as ``process_group``.
 
     Raises:
         ValueError: an argument outside its choices or range.
@@ -53,7 +52,7 @@ class GeneralizedDiceScore(SegmentationTwin):
         per_class: bool = False,
         weight_type: WeightType = "square",
         input_format: InputFormat = "one-hot",
-        **kwargs: Any,
+        **kwargs: Unpack[TorchmetricsArguments],
     ) -> None:
         require_weight_type(weight_type)
         self.per_class = flag("per_class", per_class)
@@ -71,10 +70,6 @@ class GeneralizedDiceScore(SegmentationTwin):
         """The mean over images."""
         means = super().value()
         return means if self.per_class else means[0]
-
-    def extra_repr(self) -> str:
-        """The arguments."""
-        return f"{super().extra_repr()}, per_class={self.per_class}, weight_type={self.weight_type!r}"
 
 
 def generalized_dice_of_images(areas: Areas, per_class: bool, weight_type: WeightType) -> Tensor:

@@ -4,8 +4,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from segiou.argument_checks import flag
+from segiou.metrics.arguments import TorchmetricsArguments
 from segiou.metrics.image_means import means_of, sums_of
 from segiou.scoring import formulas
 from segiou.scoring.formulas import Areas, floating
@@ -28,7 +30,6 @@ class MeanIoU(SegmentationTwin):
         input_format: "one-hot", both ``(N, C, ...)``: maps of 0 and 1, or floating scores, of which the largest
             counts; "index", both labels ``(N, ...)``, where ``(N, L)`` and ``(L,)`` are a single image; "mixed", one of
             each.
-        kwargs: torchmetrics' own, such as ``process_group``.
 
     Raises:
         ValueError: an argument outside its choices or range.
@@ -49,7 +50,7 @@ class MeanIoU(SegmentationTwin):
         include_background: bool = True,
         per_class: bool = False,
         input_format: InputFormat = "one-hot",
-        **kwargs: Any,
+        **kwargs: Unpack[TorchmetricsArguments],
     ) -> None:
         masks = Masks(num_classes, include_background, input_format)
         self.per_class = flag("per_class", per_class)
@@ -101,10 +102,6 @@ class MeanIoU(SegmentationTwin):
         """Forget all batches, and how many classes they had."""
         super().reset()
         self._found = None
-
-    def extra_repr(self) -> str:
-        """The arguments."""
-        return f"{super().extra_repr()}, per_class={self.per_class}"
 
 
 def as_images(masks: Masks, preds: Any, target: Any) -> tuple[Any, Any]:

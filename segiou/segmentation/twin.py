@@ -126,10 +126,3 @@ class SegmentationTwin(SummedStates):
     def plot(self, val: Any = None, ax: Any = None) -> Any:
         """Plot one value or several over time, as torchmetrics does; needs matplotlib."""
         return self._plot(val, ax)
-
-    def extra_repr(self) -> str:
-        """The arguments of the masks."""
-        return (
-            f"num_classes={self.num_classes}, include_background={self.include_background}, "
-            f"input_format={self.input_format!r}"
-        )

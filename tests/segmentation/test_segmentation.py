@@ -445,4 +445,4 @@ def test_numpy_arrays_and_a_plot():
     figure, _ = metric.plot()
     assert figure is not None
     assert metric.class_names == ("0", "1", "2", "3")
-    assert repr(metric) == "MeanIoU(num_classes=4, include_background=True, input_format='index', per_class=True)"
+    assert repr(metric) == "MeanIoU(num_classes=4, per_class=True, input_format='index')"
