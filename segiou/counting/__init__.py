@@ -5,10 +5,10 @@ from typing import Any
 import torch
 
 from segiou.counting import inputs, value_errors
-from segiou.counting.compiling import uncompiled
 from segiou.counting.inputs import Batch, Counted
 from segiou.counting.kernels import kernel_for, run
 from segiou.counting.rules import IgnoreIndex, Rules, Task, Upsample
+from segiou.counting.torch_compile import uncompiled
 
 __all__ = ["Counted", "IgnoreIndex", "Rules", "Task", "Upsample", "count", "kernel_for"]
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from segiou.counting import eager, inputs, value_errors
-from segiou.counting.compiling import uncompiled
 from segiou.counting.inputs import Batch, Counted
 from segiou.counting.kernels import attempt
 from segiou.counting.rules import Rules
+from segiou.counting.torch_compile import uncompiled
 from segiou.counting.upsample import image_by_image
 
 Thresholds = tuple[float, ...]

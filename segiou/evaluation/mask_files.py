@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from segiou.evaluation.array_files import read_nifti, read_npy, read_npz
-from segiou.evaluation.image_files import read_bmp, read_png
+from segiou.evaluation.formats.arrays import read_nifti, read_npy, read_npz
+from segiou.evaluation.formats.images import read_bmp, read_png
+from segiou.evaluation.formats.tiff import read_tiff
 from segiou.evaluation.masks import Mask, MaskError
-from segiou.evaluation.tiff_files import read_tiff
 
 Reader = Callable[[Path, int | None], Mask]
 

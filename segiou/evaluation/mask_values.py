@@ -17,7 +17,7 @@ from segiou.evaluation.masks import Array, Mask, MaskError
 from segiou.evaluation.remedies import Remedies
 from segiou.labels import LabelSet
 from segiou.labels.checks import KEYS
-from segiou.labels.tables import as_tensor, look_up, narrow, packed, unpacked
+from segiou.labels.lookup_tables import as_tensor, look_up, narrow, packed, unpacked
 
 BYTE = 256
 

@@ -42,7 +42,7 @@ class LabelMaps:
         >>> LabelSet.of("ade20k").encode(np.array([0, 1, 150]))
         array([255,   0, 149], dtype=uint8)
         """
-        from segiou.labels.tables import as_tensor, like, look_up
+        from segiou.labels.lookup_tables import as_tensor, like, look_up
 
         remedy = "pass unknown='ignore' to ignore them, or leave encode out if these are class ids already"
         rule = f"raw must hold ids of {self.name!r}"
@@ -70,7 +70,7 @@ class LabelMaps:
         >>> LabelSet.of("cityscapes").decode(torch.tensor([0, 18, 255]))
         tensor([ 7, 33,  0], dtype=torch.uint8)
         """
-        from segiou.labels.tables import as_tensor, like, look_up, narrow
+        from segiou.labels.lookup_tables import as_tensor, like, look_up, narrow
 
         first = {value: raw for raw, value in reversed(list(self.ids.items()))}
         voids = [raw for raw, value in self.ids.items() if value in self.ignore_index]
@@ -103,7 +103,7 @@ class LabelMaps:
         """
         import torch
 
-        from segiou.labels.tables import as_tensor, like, look_up, packed, unpacked
+        from segiou.labels.lookup_tables import as_tensor, like, look_up, packed, unpacked
 
         colours = as_tensor("rgb", rgb)
         if colours.dtype != torch.uint8 or colours.shape[-1:] != (3,):
@@ -137,7 +137,7 @@ class LabelMaps:
         """
         import torch
 
-        from segiou.labels.tables import as_tensor, like, look_up
+        from segiou.labels.lookup_tables import as_tensor, like, look_up
 
         palette = [*self._required_palette, *self.ignored_colours[:1]]
         void = dict.fromkeys(self.ignore_index, len(self.class_names)) if self.ignored_colours else {}
@@ -158,7 +158,7 @@ class LabelMaps:
     @property
     def _dtype(self) -> "torch.dtype":
         """The dtype of class ids and ignored values."""
-        from segiou.labels.tables import narrow
+        from segiou.labels.lookup_tables import narrow
 
         return narrow([len(self.class_names) - 1, *self.ignore_index])
 

@@ -24,8 +24,8 @@ from segiou.lightning.hints import capturing
 from segiou.lightning.keys import LoggedKeys
 from segiou.lightning.loggers import Result, publish, table
 from segiou.lightning.repeated_samples import RealSamples, loaders_of
+from segiou.lightning.report_after_test import TestReport
 from segiou.lightning.step_outputs import Outputs, Skipped, Stage, StepData, needed_beside, returned
-from segiou.lightning.test_report import TestReport
 from segiou.metrics.arguments import OWN_AVERAGE, ClassMetricArguments
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.scores import Dice, MeanIoU

@@ -15,7 +15,7 @@ from torchmetrics.utilities import rank_zero_warn
 from typing_extensions import Unpack
 
 from segiou.argument_checks import integer, number_in
-from segiou.counting.compiling import uncompiled
+from segiou.counting.torch_compile import uncompiled
 from segiou.metrics.arguments import BootstrapArguments, TorchmetricsArguments
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.intervals import Comparison, Interval, differences, interval_rows, of_each_name

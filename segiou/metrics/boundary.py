@@ -13,9 +13,9 @@ from typing_extensions import Unpack
 from segiou.argument_checks import flag, integers, number_in
 from segiou.counting import Counted, Rules
 from segiou.counting.bands import Marking
-from segiou.counting.compiling import uncompiled
 from segiou.counting.inputs import Batch, batches
 from segiou.counting.kernels import mark, run
+from segiou.counting.torch_compile import uncompiled
 from segiou.counting.upsample import image_by_image
 from segiou.labels.class_names import Classes, NumClasses
 from segiou.metrics.arguments import ScoreMetricArguments

@@ -8,7 +8,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from segiou.counting import Counted, IgnoreIndex, Rules, Task, Upsample, count
-from segiou.counting.compiling import uncompiled
+from segiou.counting.torch_compile import uncompiled
 from segiou.labels.class_names import Classes, Groups, NumClasses, encoder_of, of_label_set, preset_of
 from segiou.metrics.arguments import (
     OWN_AVERAGE,

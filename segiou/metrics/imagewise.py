@@ -13,7 +13,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from segiou.argument_checks import flag, number_in
-from segiou.counting.compiling import uncompiled
+from segiou.counting.torch_compile import uncompiled
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.arguments import ImagewiseArguments, TorchmetricsArguments, parted
 from segiou.metrics.confusion_matrix import ScoreMetric

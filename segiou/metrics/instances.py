@@ -11,10 +11,10 @@ from typing_extensions import Unpack
 
 from segiou.argument_checks import integer
 from segiou.counting import IgnoreIndex
-from segiou.counting.compiling import uncompiled
 from segiou.counting.inputs import batches
 from segiou.counting.predicted import predicted
 from segiou.counting.tensors import tensor, unwrapped
+from segiou.counting.torch_compile import uncompiled
 from segiou.labels import LabelSet
 from segiou.labels.checks import sizes_of
 from segiou.labels.class_names import NumClasses

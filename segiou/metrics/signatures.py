@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast, get_
 
 from typing_extensions import Unpack
 
-from segiou.counting.compiling import uncompiled
+from segiou.counting.torch_compile import uncompiled
 from segiou.metrics import arguments
 from segiou.metrics.arguments import DEFAULTS
 

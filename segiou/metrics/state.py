@@ -18,7 +18,7 @@ from torchmetrics.utilities.distributed import gather_all_tensors
 from torchmetrics.utilities.exceptions import TorchMetricsUserError
 from typing_extensions import Unpack
 
-from segiou.counting.compiling import uncompiled
+from segiou.counting.torch_compile import uncompiled
 from segiou.metrics.arguments import DEFAULTS, TORCHMETRICS, TorchmetricsArguments
 from segiou.metrics.collectives import all_reduced, gathered
 from segiou.metrics.signatures import wrong_name

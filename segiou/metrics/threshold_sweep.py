@@ -11,8 +11,8 @@ from typing_extensions import Unpack
 
 from segiou.argument_checks import number_in
 from segiou.counting import Counted, IgnoreIndex, Rules, Upsample
-from segiou.counting.compiling import uncompiled
 from segiou.counting.thresholds import count_above, table_shape
+from segiou.counting.torch_compile import uncompiled
 from segiou.labels.class_names import Classes
 from segiou.metrics.arguments import TorchmetricsArguments
 from segiou.metrics.pixels import PixelMetric

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from segiou.argument_checks import flag
-from segiou.counting.compiling import uncompiled
+from segiou.counting.torch_compile import uncompiled
 from segiou.counting.value_errors import has_bad, total_error
 from segiou.metrics.generalized_dice import require_weight_type
 from segiou.scoring.averaging import Average

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from segiou.argument_checks import flag, integers
 from segiou.counting import Rules, count
-from segiou.counting.compiling import uncompiled
 from segiou.counting.eager import argmax, signed
 from segiou.counting.inputs import BAD_PREDS, BAD_TARGET
 from segiou.counting.tensors import tensor
+from segiou.counting.torch_compile import uncompiled
 from segiou.scoring.formulas import Areas, areas_of
 
 InputFormat = Literal["one-hot", "index", "mixed"]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import segiou.counting.memory
-from segiou.evaluation import tiff_files
+from segiou.evaluation import formats
 from segiou.evaluation.mask_files import read_mask
 from segiou.evaluation.mask_values import Coding
 from segiou.evaluation.masks import Mask, MaskError
@@ -133,7 +133,7 @@ def library(request, monkeypatch):
         pytest.importorskip("tifffile")
         pytest.importorskip("imagecodecs")
     else:
-        monkeypatch.setattr(tiff_files, "has_tifffile", lambda: False)
+        monkeypatch.setattr(formats.tiff, "has_tifffile", lambda: False)
     return request.param
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from segiou.labels.checks import Colour
-from segiou.lightning.samples import Sample
+from segiou.lightning.image_samples import Sample
 from segiou.report.pictures import coloured, errors
 
 GAP, HEAD = 6, 16  # pixels between the parts of a panel, and above them

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from segiou import MeanIoU
-from segiou.lightning.panels import HEAD, panel
-from segiou.lightning.samples import SIDE, Photo, Sample, Samples
+from segiou.lightning.image_panels import HEAD, panel
+from segiou.lightning.image_samples import SIDE, Photo, Sample, Samples
 from segiou.report.pictures import IGNORED as GREY
 from segiou.report.pictures import WRONG, colours
 from tests.helpers import oracle

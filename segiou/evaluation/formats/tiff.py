@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from segiou.environment.installed import installed
-from segiou.evaluation.image_files import LABELS, of_image, opaque
+from segiou.evaluation.formats.images import LABELS, of_image, opaque
 from segiou.evaluation.masks import DEFLATE, Array, Mask, MaskError, Promise, whole_numbers
 
 Tag = Callable[[int], Any]  # the value of a tag by its number, None where there is none
