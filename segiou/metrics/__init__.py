@@ -35,14 +35,16 @@ tensor(0.1667)
 It takes every argument of ``MeanIoU``, and has its plots, its table and its synchronization.
 """
 
-from segiou.metrics.bootstrap import ConfidenceInterval, PairedComparison
+from segiou.metrics.bootstrap import ConfidenceInterval
 from segiou.metrics.boundary import BoundaryIoU, TrimapIoU
-from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.generalized_dice import GeneralizedDice
 from segiou.metrics.image_means import ImageScores
 from segiou.metrics.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
 from segiou.metrics.instances import InstanceIoU
 from segiou.metrics.intervals import Comparison, Interval
+from segiou.metrics.paired_comparison import PairedComparison
+from segiou.metrics.score_metric import ScoreMetric
 from segiou.metrics.scores import (
     CohenKappa,
     Dice,
