@@ -17,7 +17,7 @@ Each class of the second column is a subclass of the one before: ``SummedStates`
 ``PixelMetric`` counts pixels and their errors, ``ConfusionMatrixMetric`` knows classes and averages, and
 ``ScoreMetric`` has one score. Per-image metrics and confidence intervals (``PerImageMetric``) are made of any metric
 whose value follows from areas, and so need (3) or (4). Whoever overrides (1), since something else is counted, names
-the state by it in ``counts_state``.
+the state by it in ``counts_state``. ``update_confmat`` hands ``batch_states`` counts that are there already.
 
 Most metrics are a formula. It takes areas of shape ``(..., C)`` in float64 and returns a score for each class:
 

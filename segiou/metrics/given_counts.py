@@ -66,7 +66,10 @@ def counted_or_given(metric: Any, preds: Any, target: Any, **how: bool) -> Count
 def _whole(name: str, confmat: Any) -> Tensor:
     """A matrix as int64. Raises TypeError or ValueError where its numbers are no integers."""
     if isinstance(confmat, list | tuple):
-        confmat = np.asarray(confmat)
+        try:
+            confmat = np.asarray(confmat)
+        except ValueError:
+            raise ValueError(f"{name} must be a matrix, got rows of different lengths: {confmat!r:.100}") from None
     found = tensor(name, confmat)
     if found.dtype == torch.bool or found.is_complex():
         raise TypeError(f"{name} must hold integers, numbers of pixels, got {found.dtype}")
