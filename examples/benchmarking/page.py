@@ -25,7 +25,7 @@ that send in rings.
 CLOSING = """
 The environment variable `SEGIOU_KERNEL` chooses: `eager` counts with torch operations, `fused` insists on compiled
 kernels. The logger "segiou" says at level DEBUG what counts. On an NVIDIA GPU one Triton kernel counts, without making
-the host wait; so far it has run in Triton's interpreter alone, and `python examples/tune_cuda.py` checks and times it on a card.
+the host wait; so far it has run in Triton's interpreter alone. `python examples/tune_cuda.py` checks and times it.
 """
 
 

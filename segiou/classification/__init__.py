@@ -22,7 +22,7 @@ from segiou.classification.jaccard import (
     MulticlassJaccardIndex,
     MultilabelJaccardIndex,
 )
-from segiou.classification.shares import (
+from segiou.classification.ratios import (
     Accuracy,
     BinaryAccuracy,
     BinaryPrecision,

@@ -7,7 +7,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from segiou.argument_checks import number_in
-from segiou.classification.shares import StatShare
+from segiou.classification.ratios import StatShare
 from segiou.classification.stat_scores import MultidimAverage
 from segiou.counting import IgnoreIndex, Task
 from segiou.labels.class_names import NumClasses

@@ -13,8 +13,8 @@ from segiou.counting.eager import signed
 from segiou.counting.inputs import NAN, batches
 from segiou.counting.tensors import tensor
 from segiou.labels import LabelSet
+from segiou.metrics.base_metric import Value
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
-from segiou.metrics.signed_metric import Value
 
 SLICE = 1 << 16
 """About as many pixels are looked at together; logits mostly show in the first."""

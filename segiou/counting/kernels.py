@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from segiou.counting import bands, eager
+from segiou.counting import boundary_bands, eager
 from segiou.counting.inputs import Batch, Counted
 from segiou.counting.rules import Rules
 from segiou.counting.upsample import image_by_image
@@ -73,11 +73,11 @@ def run(batch: Batch, rules: Rules, each: bool) -> Counted:
     return attempt(lambda kernel: _verified(kernel, batch, rules, each), batch.target.device)
 
 
-def mark(kind: str, values: Tensor, bound: float, marking: bands.Marking, distance: int) -> Tensor:
-    """``segiou.counting.bands.mark``, compiled where it can be."""
+def mark(kind: str, values: Tensor, bound: float, marking: boundary_bands.Marking, distance: int) -> Tensor:
+    """``segiou.counting.boundary_bands.mark``, compiled where it can be."""
 
     def call(kernel: ModuleType) -> Tensor:
-        room = importlib.import_module(f"{NATIVE}.bands") if kernel.__name__ == NATIVE else bands
+        room = importlib.import_module(f"{NATIVE}.boundary_bands") if kernel.__name__ == NATIVE else boundary_bands
         marked: Tensor = room.mark(kind, values, bound, marking, distance)
         return marked
 

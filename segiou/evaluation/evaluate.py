@@ -20,7 +20,7 @@ from segiou.evaluation.placement import in_one_place
 from segiou.evaluation.processes import gathered, place
 from segiou.evaluation.tally import Counts, Result, Scoring, Tally
 from segiou.metrics.intervals import Comparison
-from segiou.metrics.syncing import synced_together
+from segiou.metrics.synced_metrics import synced_together
 
 AHEAD = 4  # items that wait for each thread
 

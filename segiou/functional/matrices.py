@@ -19,10 +19,10 @@ from segiou.metrics.arguments import (
     MatrixScoreOfConfmatArguments,
     ScoreOfConfmatArguments,
 )
+from segiou.metrics.base_metric import Value
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.given_counts import GivenCounts
 from segiou.metrics.signatures import signed
-from segiou.metrics.signed_metric import Value
 from segiou.scoring.formulas import WeightType
 
 

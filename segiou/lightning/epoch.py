@@ -17,7 +17,7 @@ from segiou.metrics.named_values import per_class, scalars, scored_names
 from segiou.metrics.per_image import PerImageMetric
 from segiou.metrics.scores import Dice, MeanIoU
 from segiou.metrics.state import SummedStates
-from segiou.metrics.syncing import synced_together
+from segiou.metrics.synced_metrics import synced_together
 from segiou.scoring.averaging import Averaging
 
 OneKind = TypeVar("OneKind", bound=SummedStates)

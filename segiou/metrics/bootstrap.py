@@ -17,13 +17,13 @@ from typing_extensions import Unpack
 from segiou.argument_checks import integer, number_in
 from segiou.counting.torch_compile import uncompiled
 from segiou.metrics.arguments import BootstrapArguments, TorchmetricsArguments
+from segiou.metrics.base_metric import Value
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.given_counts import GivenCounts
 from segiou.metrics.intervals import Interval, interval_rows, of_each_name
 from segiou.metrics.per_image import Ids, PerImageMetric, areas_from, checked_ids
 from segiou.metrics.poisson_weights import key_of, poisson_weights
-from segiou.metrics.signed_metric import Value
-from segiou.metrics.syncing import synced_as_computed
+from segiou.metrics.synced_metrics import synced_as_computed
 from segiou.scoring.class_table import ClassTable
 
 

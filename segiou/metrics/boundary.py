@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 
 from segiou.argument_checks import flag, integers, number_in
 from segiou.counting import Counted, Rules
-from segiou.counting.bands import Marking
+from segiou.counting.boundary_bands import Marking
 from segiou.counting.inputs import Batch, batches
 from segiou.counting.kernels import mark, run
 from segiou.counting.torch_compile import uncompiled

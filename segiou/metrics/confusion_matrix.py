@@ -19,9 +19,9 @@ from segiou.metrics.arguments import (
     TorchmetricsArguments,
 )
 from segiou.metrics.as_text import arguments_of_classes, state_text
+from segiou.metrics.base_metric import Value
 from segiou.metrics.given_counts import GivenCounts
 from segiou.metrics.pixels import PixelMetric
-from segiou.metrics.signed_metric import Value
 from segiou.scoring.averaging import AbsentIf, Average, Averaging, Score
 from segiou.scoring.class_scores import CLASS_SCORES
 from segiou.scoring.class_table import ClassTable

@@ -29,7 +29,7 @@ from segiou.metrics.per_image import (
 )
 from segiou.metrics.score_metric import ScoreMetric
 from segiou.metrics.scores import Dice, MeanIoU
-from segiou.metrics.syncing import synced_as_computed
+from segiou.metrics.synced_metrics import synced_as_computed
 from segiou.scoring.averaging import AbsentIf
 from segiou.scoring.class_scores import Column, Number
 from segiou.scoring.class_table import ClassTable

@@ -21,7 +21,7 @@ from segiou.labels.class_names import NumClasses
 from segiou.metrics.arguments import InstanceArguments
 from segiou.metrics.score_metric import ScoreMetric
 from segiou.metrics.state import SummedStates
-from segiou.metrics.syncing import synced_as_computed
+from segiou.metrics.synced_metrics import synced_as_computed
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Score
 from segiou.scoring.class_scores import Column

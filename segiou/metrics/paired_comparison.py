@@ -8,12 +8,12 @@ from typing_extensions import Unpack
 
 from segiou.counting.torch_compile import uncompiled
 from segiou.metrics.arguments import BootstrapArguments
+from segiou.metrics.base_metric import Value
 from segiou.metrics.bootstrap import Bootstrapped
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.given_counts import GivenCounts
 from segiou.metrics.intervals import Comparison, differences, of_each_name
 from segiou.metrics.per_image import Ids
-from segiou.metrics.signed_metric import Value
 
 
 class PairedComparison(Bootstrapped[Value]):

@@ -12,10 +12,10 @@ from torchmetrics.utilities import rank_zero_warn
 from typing_extensions import Unpack
 
 from segiou.metrics.arguments import TorchmetricsArguments
+from segiou.metrics.base_metric import Value
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.given_counts import counted_or_given
 from segiou.metrics.pixels import here
-from segiou.metrics.signed_metric import Value
 from segiou.metrics.state import SummedStates
 from segiou.scoring.formulas import Areas
 

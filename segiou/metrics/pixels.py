@@ -11,10 +11,10 @@ from segiou.counting import Counted, Rules
 from segiou.counting.inputs import NAN
 from segiou.counting.value_errors import has_bad, nan_text, total_error
 from segiou.metrics.arguments import TorchmetricsArguments
+from segiou.metrics.base_metric import Value
 from segiou.metrics.given_counts import counted_or_given
-from segiou.metrics.signed_metric import Value
 from segiou.metrics.state import SummedStates
-from segiou.metrics.syncing import synced_as_computed
+from segiou.metrics.synced_metrics import synced_as_computed
 
 
 class PixelMetric(SummedStates[Value]):

@@ -19,10 +19,10 @@ from torchmetrics.utilities.exceptions import TorchMetricsUserError
 from typing_extensions import Unpack
 
 from segiou.counting.torch_compile import uncompiled
+from segiou.metrics.all_reduce import all_reduced, gathered
 from segiou.metrics.arguments import DEFAULTS, TORCHMETRICS, TorchmetricsArguments
-from segiou.metrics.collectives import all_reduced, gathered
+from segiou.metrics.base_metric import SignedMetric, Value
 from segiou.metrics.signatures import wrong_name
-from segiou.metrics.signed_metric import SignedMetric, Value
 
 if TYPE_CHECKING:
     from typing_extensions import Self

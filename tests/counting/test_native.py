@@ -11,8 +11,8 @@ import pytest
 import torch
 
 pytest.importorskip("segiou.counting.native._native", reason="segiou was installed without a C compiler")
-from segiou.counting import bands, eager, native, threads
-from segiou.counting.native import bands as native_bands
+from segiou.counting import boundary_bands, eager, native, threads
+from segiou.counting.native import boundary_bands as native_bands
 from tests.helpers.strategies import FLOATS, INTEGERS
 
 ROOT = Path(__file__).parents[2]
@@ -145,7 +145,7 @@ def above(kernel, preds, target):
 
 
 def marked(room, target):
-    return room.mark("labels", target // 10, 0.0, bands.Marking(2, (), 2, True), 1)
+    return room.mark("labels", target // 10, 0.0, boundary_bands.Marking(2, (), 2, True), 1)
 
 
 @pytest.mark.parametrize("launched", [True, False], ids=["OpenMP", "alone"])
@@ -161,7 +161,7 @@ def test_threads_count_as_one_does(monkeypatch, launched):
     assert_same(native.scores(preds, target, 19, (), False), eager.scores(preds, target, 19, (), False))
     assert_same(above(native, preds, target), above(eager, preds, target))
     assert_same(upsampled, eager.scores(full, wide, 19, (), False))
-    assert marked(native_bands, target).tolist() == marked(bands, target).tolist()
+    assert marked(native_bands, target).tolist() == marked(boundary_bands, target).tolist()
 
 
 FORKED = """

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from segiou import Imagewise, MeanIoU
-from segiou.metrics import collectives
+from segiou.metrics import all_reduce as travel
 
 CPU = torch.device("cpu")
 LABELS = torch.tensor([[0, 1, 1, 0]])
@@ -39,7 +39,7 @@ def nccl(monkeypatch):
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(torch.Tensor, "to", to)
     monkeypatch.setattr(torch.distributed, "all_reduce", all_reduce)
-    monkeypatch.setattr(collectives, "gather_all_tensors", gather)
+    monkeypatch.setattr(travel, "gather_all_tensors", gather)
     return seen, OnCuda
 
 
@@ -70,7 +70,7 @@ def test_a_metric_on_the_cpu_is_synced_by_a_backend_that_knows_cuda_only(nccl):
 def test_a_device_that_the_backend_knows_is_kept(monkeypatch, config, device, expected):
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.distributed, "get_backend_config", lambda group=None: config)
-    assert collectives.device_of_group(None, device) == expected
+    assert travel.device_of_group(None, device) == expected
 
 
 def test_where_no_device_will_do_the_error_says_what_does_and_the_state_stays(monkeypatch):

@@ -1,6 +1,6 @@
 """Pixels far from any boundary: of label maps of any number of spatial axes, at a cost that hardly grows with distance.
 
-With torch operations; ``segiou.counting.native.bands`` has the compiled ``mark`` for the CPU.
+With torch operations; ``segiou.counting.native.boundary_bands`` has the compiled ``mark`` for the CPU.
 """
 
 from collections.abc import Sequence

@@ -4,7 +4,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from segiou.metrics.collectives import all_reduced
+from segiou.metrics.all_reduce import all_reduced
 from segiou.metrics.state import SummedStates
 
 

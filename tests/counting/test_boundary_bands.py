@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from segiou.counting import bands, kernels
+from segiou.counting import boundary_bands, kernels
 from segiou.counting import threads as team
-from segiou.counting.bands import Marking, interior
-from segiou.counting.native import bands as compiled
+from segiou.counting.boundary_bands import Marking, interior
+from segiou.counting.native import boundary_bands as compiled
 from tests.helpers import oracle
 from tests.helpers.label_maps import coarse
 from tests.helpers.strategies import FLOATS, INTEGERS, labels, scores, strided
 
-WAYS = {"torch": bands.mark, "C": compiled.mark}
+WAYS = {"torch": boundary_bands.mark, "C": compiled.mark}
 every_way = pytest.mark.parametrize("mark", WAYS.values(), ids=WAYS)
 maps = st.tuples(st.integers(0, 3), st.integers(0, 7), st.integers(0, 9))
 
