@@ -30,6 +30,8 @@ def test_a_folder_is_no_package_and_a_file_of_that_name_is_not_run(tmp_path, mon
     assert not installed("some_folder.inner")
     assert installed("some_package")
     assert not installed("some_package.inner")
+    (tmp_path / "some_package" / "folder").mkdir()
+    assert not installed("some_package.folder")
     assert not installed("some_script.inner")
 
 
