@@ -143,3 +143,9 @@ def test_a_label_without_a_score_is_left_out_of_the_mean_over_labels(kind):
     one = kind(task="binary")(preds[:, 0], target[:, 0])
     assert float(metric(preds, target)) == float(one)
     assert 0 < float(one) < 1
+
+
+def test_a_table_decides_by_the_positive_class_alone_whether_a_binary_target_is_empty():
+    metric = MeanIoU(task="binary", absent_if="target_unless_empty")
+    assert float(metric(torch.ones(1, 4, dtype=torch.int64), torch.zeros(1, 4, dtype=torch.int64))) == 0.0
+    assert [number.value for number in metric.table().columns["IoU"].scores] == [0.0, 0.0]
