@@ -28,6 +28,8 @@ def test_a_folder_is_no_package_and_a_file_of_that_name_is_not_run(tmp_path, mon
     (tmp_path / "some_script.py").write_text("raise SystemExit('it is run')")
     assert not installed("some_folder")
     assert not installed("some_folder.inner")
+    (tmp_path / "some_folder" / "module.py").write_text("raise SystemExit('it is run')")
+    assert not installed("some_folder.module")
     assert installed("some_package")
     assert not installed("some_package.inner")
     (tmp_path / "some_package" / "folder").mkdir()

@@ -291,10 +291,12 @@ def test_the_value_that_stands_for_every_ignored_pixel_may_itself_be_ignored():
     assert torch.equal(metric.confmat, matrix)
 
 
-def test_bands_keep_the_rows_of_ignored_classes():
+def test_rows_of_bands_are_groups_and_none_of_them_is_taken_for_an_ignored_class():
     preds, target = torch.zeros(1, 6, 6, dtype=torch.int64), torch.zeros(1, 6, 6, dtype=torch.int64)
-    preds[:, 2:], target[:, 3:] = 1, 2
-    metric, given = (segiou.BoundaryIoU(C, ignore_index=1, pixels=1) for _ in range(2))
+    preds[:, 2:], target[:, 3:] = 2, 2
+    arguments = {"ignore_index": 1, "groups": {"a": [0], "b": [2, 3]}, "pixels": 1}
+    metric, given = (segiou.BoundaryIoU(C, **arguments) for _ in range(2))
     metric.update(preds, target)
+    assert metric.confmat[1].any()  # the row of the group b
     given.update_confmat(metric.counted(preds, target, per_image=True).counts)
     assert torch.equal(given.confmat, metric.confmat)
