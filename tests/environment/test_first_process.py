@@ -34,7 +34,9 @@ without_fork = pytest.mark.skipif(
 
 def printed(program):
     command = [sys.executable, "-c", program]
-    return subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ, timeout=60).stdout.strip()
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True, env=os.environ, timeout=60
+    ).stdout.strip()
 
 
 def test_a_process_that_was_started_anew_is_none():
