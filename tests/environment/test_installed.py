@@ -10,7 +10,7 @@ import pytest
 from segiou.environment.installed import installed
 
 
-@pytest.mark.parametrize("name", ["torch", "torch.nn", "json", "json.decoder"])
+@pytest.mark.parametrize("name", ["torch", "torch.nn", "torch.nn.functional", "json", "json.decoder"])
 def test_packages_and_modules_inside_them(name):
     assert installed(name)
 
