@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from segiou import MeanIoU
+from segiou import BoundaryIoU, MeanIoU
 from segiou.functional import mean_iou
 
 
@@ -445,3 +445,11 @@ def test_binary_scores_of_three_axes_may_have_a_channel_axis():
     assert MeanIoU(task="binary")(scores, mask[:, None]) == plain
     labels = scores > 0.5
     assert MeanIoU(task="binary")(labels, mask) == MeanIoU(task="binary")(labels, mask[:, None]) == plain
+
+
+def test_binary_maps_of_one_row_are_images_and_have_no_channel_axis():
+    """Every pixel of an image of one row is at its border; of a line of pixels only those at the ends would be."""
+    target = torch.tensor([[[0, 1, 1, 1, 1, 1, 1, 1, 0]], [[1, 1, 1, 1, 1, 1, 1, 1, 1]]])
+    scores = torch.tensor([[[0, 1, 1, 1, 0, 1, 1, 1, 0]], [[1, 1, 1, 1, 1, 1, 1, 1, 1]]]).float()
+    found, expected = (m(scores, target) for m in (BoundaryIoU(task="binary", pixels=1), MeanIoU(task="binary")))
+    assert float(found) == float(expected) == pytest.approx(15 / 16)

@@ -249,6 +249,13 @@ def test_every_metric_refuses_one_hot_maps(metric):
         metric.update(hot(PREDS), hot(LABELS))
 
 
+def test_one_hot_targets_in_which_a_pixel_has_no_class_are_refused_too():
+    target = hot(LABELS)
+    target[0, :, 0, :2] = 0
+    with pytest.raises(ValueError, match="got one-hot maps of 3 classes on axis 1"):
+        MeanIoU(CLASSES)(hot(PREDS), target)
+
+
 def test_label_maps_that_are_as_high_as_there_are_classes_are_counted():
     """Even where few pixels look one-hot by chance, or ones are rare."""
     line = torch.zeros(2, CLASSES, 9, dtype=torch.int64)

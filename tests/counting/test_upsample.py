@@ -250,6 +250,9 @@ def test_empty_batches(shape):
     metric = MeanIoU(3, upsample="bilinear")
     metric.update(torch.zeros(shape), torch.zeros(shape[0], 0, 7, dtype=torch.int64))
     assert int(metric.confmat.sum()) == 0
+    rules = Rules.of(3, upsample="bilinear")
+    each = count(torch.zeros(shape), torch.zeros(shape[0], 0, 7, dtype=torch.int64), rules, per_image=True)
+    assert each.counts.tolist() == torch.zeros(shape[0], 4, 4).tolist()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from segiou.environment.installed import installed
 
 
-@pytest.mark.parametrize("name", ["torch", "torch.nn", "json", "json.decoder"])
+@pytest.mark.parametrize("name", ["torch", "torch.nn", "torch.nn.functional", "json", "json.decoder"])
 def test_packages_and_modules_inside_them(name):
     assert installed(name)
 
@@ -28,8 +28,12 @@ def test_a_folder_is_no_package_and_a_file_of_that_name_is_not_run(tmp_path, mon
     (tmp_path / "some_script.py").write_text("raise SystemExit('it is run')")
     assert not installed("some_folder")
     assert not installed("some_folder.inner")
+    (tmp_path / "some_folder" / "module.py").write_text("raise SystemExit('it is run')")
+    assert not installed("some_folder.module")
     assert installed("some_package")
     assert not installed("some_package.inner")
+    (tmp_path / "some_package" / "folder").mkdir()
+    assert not installed("some_package.folder")
     assert not installed("some_script.inner")
 
 

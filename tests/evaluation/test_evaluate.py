@@ -17,7 +17,7 @@ from segiou.evaluation.evaluate import AHEAD, Counter, evaluate, in_threads
 from segiou.evaluation.mask_values import Coding, count_bytes, count_classes, require_same_size
 from segiou.evaluation.masks import Mask, MaskError
 from segiou.evaluation.pairing import Item, Pairing, pair
-from segiou.evaluation.tally import TOGETHER, Scoring
+from segiou.evaluation.tally import TOGETHER, Counts, Scoring, Tally
 from tests.helpers import oracle
 
 HERE = Path("mask.png")
@@ -366,3 +366,16 @@ def test_each_mask_is_read_once(folders, monkeypatch):
     )
     Counter(scoring(boundary=True, intervals=True))(pair([folders / "a", folders / "b"], folders / "gt").items[0])
     assert sorted(read) == sorted(folders / name / "0/0.png" for name in ("a", "b", "gt"))
+
+
+def test_images_are_named_in_order_whatever_process_gave_them_first():
+    """The rows of several processes come one process after the other."""
+    tally = Tally(scoring(), 1)
+    for number, name in enumerate(["c", "a", "b"]):
+        matrix = torch.zeros(4, 4, dtype=torch.int64)
+        matrix[0, 0], matrix[0, 1] = 3, number
+        tally.add(name, Counts(matrix[None], None))
+    tally.flush()
+    (result,) = tally.results()
+    assert result.images.ids == ["a", "b", "c"]
+    assert result.images.values.tolist() == pytest.approx([3 / 4, 3 / 5, 1])

@@ -25,6 +25,7 @@ from segiou import (
     segmentation,
 )
 from segiou.metrics.per_image import decoded
+from segiou.metrics.syncing import synced_together
 from tests.helpers.metric_cases import COUNTING, TASKS, batch, build, tasks_of
 
 COLLECTIVES = [
@@ -178,6 +179,19 @@ def tables(calls: list[str], rank: int, world: int) -> dict[str, Any]:
     return found
 
 
+def rows_of_groups(rank: int, world: int) -> dict[str, list[int]]:
+    """The ids of the kept images, where the process group of each process is that process alone."""
+    own = [dist.new_group([each]) for each in range(world)][rank]  # every process must make every group
+    preds, target = data()
+    metrics = [ImagewiseIoU(5, ignore_index=255, keep_images=True, process_group=own) for _ in range(2)]
+    for metric in metrics:
+        metric.update(preds[rank : rank + 1], target[rank : rank + 1], ids=[rank])
+    found = {"alone": metrics[0].images().ids}
+    with synced_together(metrics):
+        found |= {f"together {place}": metric.images().ids for place, metric in enumerate(metrics)}
+    return found
+
+
 def bits(value: Any) -> list[str]:
     """Every number of a value, exactly."""
     if isinstance(value, torch.Tensor):
@@ -244,6 +258,7 @@ def main(folder: Path, rank: int, world: int) -> dict[str, Any]:
     alone.update(preds[rank : rank + 1], target[rank : rank + 1])
     seen["group"] = alone.compute().item().hex() if rank == 0 else None
     seen["group expected"] = MeanIoU(**arguments, sync_on_compute=False)(preds[:1], target[:1]).item().hex()
+    seen["rows of groups"] = rows_of_groups(rank, world)
     dist.barrier()
     dist.destroy_process_group()
     return seen

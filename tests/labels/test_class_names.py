@@ -12,7 +12,7 @@ from segiou.counting import Rules, count
 from segiou.functional import mean_iou
 from segiou.lightning.loggers import Result, table
 from segiou.metrics.score_metric import ScoreMetric
-from segiou.scoring.formulas import areas_of_groups
+from segiou.scoring.formulas import areas_of_groups, merged
 from tests.helpers.metric_cases import COUNTING, tasks_of
 
 NAMES = ["road", "pavement", "car", "bus", "sky"]
@@ -187,3 +187,12 @@ def test_ignored_pixels_are_in_no_group():
     target = torch.tensor([[0, 1, 2, 255, 255, 255]])
     metric = MeanIoU(3, groups={"a": [0, 2], "b": [1]}, ignore_index=255, average="none")
     assert metric(torch.tensor([[0, 1, 2, 0, 1, 1]]), target).tolist() == [1, 1]
+
+
+def test_merging_classes_loses_no_pixel():
+    """What is ignored, in the last row, and what is predicted as no class, in the last column, stays beside the groups."""
+    counts = torch.arange(1, 37).view(6, 6)
+    found = merged(counts, [[0, 3], [1]])
+    rows = [counts[0] + counts[3], counts[1], counts[2] + counts[4] + counts[5]]
+    expected = [[int(row[0] + row[3]), int(row[1]), int(row[2] + row[4] + row[5])] for row in rows]
+    assert found.tolist() == expected

@@ -99,6 +99,7 @@ WRONG = {
     "an ignored value that is none": ('{"class_names": ["a"], "ignore_index": "x"}', "ignore_index must be an int, several"),
     "no flag": ('{"class_names": ["a"], "reduce_zero_label": 1}', "reduce_zero_label must be True or False, got 1"),
     "sizes of nobody": ('{"class_names": ["a"], "instance_sizes": {"b": 1}}', "instance_sizes must be a class of 0 to 0"),
+    "a size of 0": ('{"class_names": ["a"], "instance_sizes": {"a": 0}}', "instance_sizes must hold positive numbers of pixels, got 0"),
     "sizes of nothing": ('{"class_names": ["a"], "instance_sizes": [1]}', "instance_sizes must map classes to pixels"),
     "no fields": ("[1, 2]", "must hold fields such as class_names, got [1, 2]"),
     "an empty file": ("", "is no JSON"),

@@ -735,3 +735,10 @@ def test_bad_calls(case):
     with pytest.raises(error) as raised:
         call()
     assert str(raised.value) == message
+
+
+def test_a_raw_id_for_ignored_values_comes_before_those_that_they_have():
+    labels = LabelSet("ours", ["a", "b"], ignore_index=255, ids={3: "a", 4: "b", 9: 255})
+    classes = torch.tensor([0, 255, 1])
+    assert labels.decode(classes).tolist() == [3, 9, 4]
+    assert labels.decode(classes, ignored=7).tolist() == [3, 7, 4]

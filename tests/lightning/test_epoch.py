@@ -22,6 +22,9 @@ from segiou import (
     ThresholdSweep,
 )
 from segiou.lightning import SegmentationMonitor
+from segiou.lightning.epoch import Measures
+from segiou.lightning.step_outputs import Skipped
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.named_values import scalars
 from tests.helpers.lightning_cases import CLASSES, IGNORED, OF_LIGHTNING, Steps, loader, trainer
 
@@ -194,3 +197,12 @@ def test_values_become_scalars_by_name():
     assert scalars(two, "a", ("x", "y")) == {"a_per_class/x": 1.0, "a_per_class/y": 2.0}
     assert scalars({"b": one}, "a", ()) == {"b": one}
     assert scalars({"b": one}, "a", (), named=True) == {"a/b": one}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_skipped_batches_one_that_was_not_meant_to_be_skipped_is_named(order):
+    skips = [Skipped("the step returned None", "", meant=True), Skipped("there was no call", "")]
+    measures = Measures(ConfusionMatrixMetric(2))
+    for place in order:
+        measures.skip(skips[place])
+    assert measures.skipped is skips[1]

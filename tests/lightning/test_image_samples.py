@@ -80,6 +80,18 @@ def test_an_image_without_a_score_comes_last_and_one_without_photo_has_none():
     assert first.photo is None
 
 
+@pytest.mark.parametrize("batches", [1, 2])
+def test_an_image_without_a_score_takes_the_place_of_no_other(batches):
+    scores, target, _ = batch(0, 2)
+    target[0] = IGNORED
+    parts = [
+        (each, labels, None)
+        for each, labels in zip(scores.split(2 // batches), target.split(2 // batches), strict=True)
+    ]
+    (only,) = kept(1, "worst", parts)
+    assert only.score == pytest.approx(miou(scores[1], target[1]))
+
+
 def test_nothing_of_the_batch_is_changed_or_kept():
     scores, target, photos = batch(0)
     before = scores.clone(), target.clone(), photos.clone()

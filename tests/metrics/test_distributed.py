@@ -129,6 +129,12 @@ def test_a_process_group_is_respected(seen, world):
 
 
 @pytest.mark.parametrize("world", [2, 3])
+def test_rows_are_gathered_within_the_process_group_only(seen, world):
+    for place, rank in enumerate(seen[world]):
+        assert rank["rows of groups"] == {name: [place] for name in ("alone", "together 0", "together 1")}
+
+
+@pytest.mark.parametrize("world", [2, 3])
 def test_every_process_has_the_table_of_all_and_keeps_its_own_counts(seen, world):
     expected = tables([], 0, 1)
     for rank in seen[world]:

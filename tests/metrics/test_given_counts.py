@@ -229,3 +229,74 @@ def test_no_image_is_no_change():
     metric = segiou.ImagewiseIoU(C, keep_images=True)
     metric.update_confmat(torch.zeros(0, C, C, dtype=torch.int64), ids=[])
     assert metric.compute().isnan()
+
+
+SKEWED = torch.tensor([[6, 2, 0, 1], [0, 4, 3, 0], [1, 0, 9, 0], [0, 5, 0, 2]])  # no score is that of its transpose
+FUNCTIONS = {
+    "fbeta": (segiou.FBeta, {"beta": 2.0}),
+    "generalized_dice": (segiou.GeneralizedDice, {"weight_type": "linear"}),
+    "segmentation_metrics": (segiou.SegmentationMetrics, {"per_class": True, "beta": 2.0, "prefix": "val/"}),
+    **{
+        name: (kind, {"exclude": 3, "absent": 0.5})
+        for name, kind in (
+            ("mean_iou", segiou.MeanIoU),
+            ("dice", segiou.Dice),
+            ("precision", segiou.Precision),
+            ("recall", segiou.Recall),
+            ("mean_accuracy", segiou.MeanAccuracy),
+            ("frequency_weighted_iou", segiou.FrequencyWeightedIoU),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_of_a_matrix_hand_on_their_arguments(name):
+    kind, arguments = FUNCTIONS[name]
+    metric, plain = kind(C, **arguments), kind(C)
+    for each in (metric, plain):
+        each.update_confmat(SKEWED)
+    found = getattr(functional, f"{name}_from_confmat")(SKEWED, C, **arguments)
+    assert str(found) == str(metric.compute()) != str(plain.compute())
+
+
+def test_binary_functions_of_a_matrix_average_as_their_metrics_do():
+    matrix = [[6, 2], [1, 4]]
+    recall, accuracy = (
+        getattr(functional, f"{name}_from_confmat")(matrix, task="binary") for name in ("recall", "mean_accuracy")
+    )
+    assert float(recall) == pytest.approx(4 / 5)
+    assert float(accuracy) == pytest.approx((6 / 8 + 4 / 5) / 2)
+
+
+@pytest.mark.parametrize("size", [C, C + 1])
+def test_the_given_matrix_is_not_changed(size):
+    given = torch.ones(size, size, dtype=torch.int64)
+    metric = segiou.MeanIoU(C, ignore_index=1)
+    for _ in range(2):
+        metric.update_confmat(given)
+    assert torch.equal(given, torch.ones(size, size, dtype=torch.int64))
+
+
+def test_pixels_are_exact_up_to_a_whole_of_2_to_the_53():
+    metric = segiou.PixelAccuracy(2)
+    metric.update_confmat([[2**53 - 1, 0], [1, 0]])
+    assert int(metric.confmat.sum()) == 2**53
+
+
+def test_the_value_that_stands_for_every_ignored_pixel_may_itself_be_ignored():
+    """It is the id behind the last class, whose row the matrix has for the ignored pixels."""
+    metric, matrix = segiou.MeanIoU(C, ignore_index=C), torch.ones(C + 1, C + 1, dtype=torch.int64)
+    metric.update_confmat(matrix)
+    assert torch.equal(metric.confmat, matrix)
+
+
+def test_rows_of_bands_are_groups_and_none_of_them_is_taken_for_an_ignored_class():
+    preds, target = torch.zeros(1, 6, 6, dtype=torch.int64), torch.zeros(1, 6, 6, dtype=torch.int64)
+    preds[:, 2:], target[:, 3:] = 2, 2
+    arguments = {"ignore_index": 1, "groups": {"a": [0], "b": [2, 3]}, "pixels": 1}
+    metric, given = (segiou.BoundaryIoU(C, **arguments) for _ in range(2))
+    metric.update(preds, target)
+    assert metric.confmat[1].any()  # the row of the group b
+    given.update_confmat(metric.counted(preds, target, per_image=True).counts)
+    assert torch.equal(given.confmat, metric.confmat)

@@ -133,3 +133,19 @@ def test_a_score_of_the_matrix_that_is_0_over_0_has_the_score_of_absent(kind, ab
     metric = kind(task="multilabel", num_labels=2, absent=absent, ignore_index=255)
     one = float(kind(task="binary", absent=absent)(labels[:, 0], labels[:, 0]))
     assert float(metric(labels, ignored)) == pytest.approx((one + absent) / 2)
+
+
+@pytest.mark.parametrize("kind", [PixelAccuracy, CohenKappa, MatthewsCorrCoef])
+def test_a_label_without_a_score_is_left_out_of_the_mean_over_labels(kind):
+    target = torch.tensor([[[0, 1, 1, 0], [255, 255, 255, 255]]])
+    preds = torch.tensor([[[0, 1, 0, 0], [0, 1, 0, 0]]])
+    metric = kind(task="multilabel", num_labels=2, ignore_index=255)
+    one = kind(task="binary")(preds[:, 0], target[:, 0])
+    assert float(metric(preds, target)) == float(one)
+    assert 0 < float(one) < 1
+
+
+def test_a_table_decides_by_the_positive_class_alone_whether_a_binary_target_is_empty():
+    metric = MeanIoU(task="binary", absent_if="target_unless_empty")
+    assert float(metric(torch.ones(1, 4, dtype=torch.int64), torch.zeros(1, 4, dtype=torch.int64))) == 0.0
+    assert [number.value for number in metric.table().columns["IoU"].scores] == [0.0, 0.0]
