@@ -25,7 +25,7 @@ from segiou import (
     segmentation,
 )
 from segiou.metrics.per_image import decoded
-from segiou.metrics.syncing import synced_together
+from segiou.metrics.synced_metrics import synced_together
 from tests.helpers.metric_cases import COUNTING, TASKS, batch, build, tasks_of
 
 COLLECTIVES = [
