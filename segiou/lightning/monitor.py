@@ -21,6 +21,7 @@ from segiou.lightning.batch_parts import Part
 from segiou.lightning.captured_calls import Calls
 from segiou.lightning.epoch import OWN, Measures, require_data, synced
 from segiou.lightning.hints import capturing
+from segiou.lightning.hooks import Hooks
 from segiou.lightning.keys import LoggedKeys
 from segiou.lightning.loggers import Result, publish, table
 from segiou.lightning.repeated_samples import RealSamples, loaders_of
@@ -39,7 +40,7 @@ def _callbacks() -> tuple[type, ...]:
     return tuple(importlib.import_module(name).Callback for name in names)
 
 
-class _Monitor(Signed):
+class _Monitor(Signed, Hooks):
     """What the monitor does; ``SegmentationMonitor`` adds the installed base classes."""
 
     def __init__(
@@ -80,8 +81,6 @@ class _Monitor(Signed):
         self._real: dict[str, RealSamples] = {}
         self._results: dict[str, list[Result]] = {}
 
-    # ---- hooks
-
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Forget what an earlier run that failed has left; raise now what would otherwise go wrong later."""
         monitors = [callback for callback in trainer.callbacks if isinstance(callback, _Monitor)]
@@ -94,68 +93,9 @@ class _Monitor(Signed):
         if self._captured:
             self._captured.start(trainer.strategy, pl_module, self.stages, [*self._needed("test")])
 
-    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+    def _stop(self) -> None:
         if self._captured:
             self._captured.stop()
-
-    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        if self._captured:
-            self._captured.stop()
-
-    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        self._start("train", trainer, pl_module)
-
-    def on_validation_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        self._start("val", trainer, pl_module)
-
-    def on_test_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        self._start("test", trainer, pl_module)
-
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if "train" in self.stages and "train" not in self._counting:
-            rank_zero_warn(
-                f"training resumed at batch {batch_idx} of its epoch: {self._keys.key('train', 'mIoU')} and "
-                f"{self._keys.key('train', 'Dice')} of this epoch cover the batches from here on",
-                UserWarning,
-            )
-            self._start("train", trainer, pl_module, resumed=True)
-        self._count("train", trainer, pl_module, outputs, batch, batch_idx, 0)
-
-    def on_validation_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        self._count("val", trainer, pl_module, outputs, batch, batch_idx, dataloader_idx)
-
-    def on_test_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        self._count("test", trainer, pl_module, outputs, batch, batch_idx, dataloader_idx)
-
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        self._log("train", trainer, pl_module)
-        self._publish("train", trainer)
-
-    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        self._log("val", trainer, pl_module)
-
-    def on_test_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        self._log("test", trainer, pl_module)
-
-    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        self._publish("val", trainer)
-
-    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
-        for result in self._results.get("test", []):
-            text = table(result)
-            if text:
-                pl_module.print(text)
-        results = self._results.get("test", [])
-        self._publish("test", trainer)
-        if self._report and trainer.is_global_zero:
-            for result in results:
-                self._report.write(result, trainer, pl_module)
-
-    # ---- what they do
 
     def _start(self, stage: Stage, trainer: Any, pl_module: Any, *, resumed: bool = False) -> None:
         """Fresh counts, one for each loader."""
@@ -170,6 +110,16 @@ class _Monitor(Signed):
         self._real[stage] = RealSamples(stage, loaders, sequential, cycled=mode == "max_size_cycle", resumed=resumed)
         if self._captured:
             self._captured.start_epoch()
+
+    def _start_resumed(self, trainer: Any, pl_module: Any, batch_idx: int) -> None:
+        """Start the training epoch that was resumed between two batches, which has no start of its own."""
+        if "train" in self.stages and "train" not in self._counting:
+            rank_zero_warn(
+                f"training resumed at batch {batch_idx} of its epoch: {self._keys.key('train', 'mIoU')} and "
+                f"{self._keys.key('train', 'Dice')} of this epoch cover the batches from here on",
+                UserWarning,
+            )
+            self._start("train", trainer, pl_module, resumed=True)
 
     def _needed(self, stage: Stage) -> dict[str, bool]:
         """What is needed of a batch beside predictions and target, and whether it must be there."""
@@ -238,6 +188,18 @@ class _Monitor(Signed):
                 self._keys.warn_of_twin(result.key(name), trainer.callback_metrics)
             if trainer.is_global_zero:
                 publish(result, trainer, classes=self.per_class, figure=self.figure and stage != "train")
+
+    def _tell(self, trainer: Any, pl_module: Any) -> None:
+        """Print the table of test, and write the report."""
+        for result in self._results.get("test", []):
+            text = table(result)
+            if text:
+                pl_module.print(text)
+        results = self._results.get("test", [])
+        self._publish("test", trainer)
+        if self._report and trainer.is_global_zero:
+            for result in results:
+                self._report.write(result, trainer, pl_module)
 
 
 class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the bases depend on what is installed
