@@ -58,8 +58,13 @@ class Photo:
         if self.mean is not None and self.std is not None:
             mean, std = (chosen.new_tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.std))
             chosen = chosen * std + mean
+        elif images.dtype == torch.uint8:
+            chosen = chosen / 255
         else:
-            low, high = (chosen.flatten(1).quantile(q, 1).view(-1, 1, 1, 1) for q in (0.02, 0.98))
+            chosen = chosen.nan_to_num()
+            step = max(1, chosen[0].numel() // 2**16)  # quantiles of whole batches of large photos are refused
+            few = chosen.flatten(1)[:, ::step]
+            low, high = (few.quantile(q, 1).view(-1, 1, 1, 1) for q in (0.02, 0.98))
             plain = (low >= 0) & (high <= 1)  # fractions are shown as they are
             chosen = torch.where(plain, chosen, (chosen - low) / (high - low).clamp(min=1e-9))
         return (chosen.clamp(0, 1) * 255).round().to(torch.uint8).expand(-1, 3, -1, -1)

@@ -1,7 +1,7 @@
 """What the monitor shows: scores per class and a figure for every logger, and a table for the console."""
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +11,9 @@ from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
 
 from segiou.environment.installed import installed
+from segiou.labels.checks import Colour
+from segiou.lightning.image_panels import show
+from segiou.lightning.image_samples import Sample
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.named_values import per_class
 from segiou.scoring.class_scores import Number
@@ -22,7 +25,7 @@ class Result:
     """The counts of one epoch and one loader, over all processes, and the metric that says how to score them.
 
     ``other`` holds the values of the metrics beside, by name; ``shown`` what a report shows of single images;
-    ``prefix`` is what the keys of the monitor begin with.
+    ``prefix`` is what the keys of the monitor begin with; ``samples`` the images to look at.
     """
 
     stage: str
@@ -32,6 +35,7 @@ class Result:
     other: Mapping[str, Tensor] = field(default_factory=dict)
     shown: Mapping[str, Any] | None = None
     prefix: str = ""
+    samples: Sequence[Sample] = ()
 
     def key(self, name: str) -> str:
         """The key that something of this result is logged under."""
@@ -45,7 +49,7 @@ class Result:
         return replace(table, scores={**table.scores, **scores})
 
 
-def publish(result: Result, trainer: Any, *, classes: bool, figure: bool) -> None:
+def publish(result: Result, trainer: Any, *, classes: bool, figure: bool, palette: Sequence[Colour] = ()) -> None:
     """Give one result to every logger of the trainer; called on rank 0 only."""
     if not trainer.loggers:
         return
@@ -58,6 +62,8 @@ def publish(result: Result, trainer: Any, *, classes: bool, figure: bool) -> Non
                 logger.log_metrics(_named_scores(result, trainer), step=step)
             if drawing is not None:
                 _show(logger, drawing, result, trainer.current_epoch, step)
+            if result.samples:
+                _show_samples(logger, result, palette, trainer.current_epoch, step)
             logger.save()
 
 
@@ -110,6 +116,19 @@ def _show(logger: Any, drawing: Any, result: Result, epoch: int, step: int) -> N
         if kind.__name__ in kinds:
             kinds[kind.__name__]()
             return
+
+
+def _show_samples(logger: Any, result: Result, palette: Sequence[Colour], epoch: int, step: int) -> None:
+    metric = result.metric
+    show(
+        logger,
+        result.samples,
+        result.key("samples"),
+        (epoch, step),
+        metric.class_names,
+        palette,
+        metric.rules.ignore_index,
+    )
 
 
 def _save(drawing: Any, folder: Path, name: str) -> None:

@@ -6,6 +6,7 @@ are different classes: the monitor inherits from that of every one that is insta
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Literal, cast
 
@@ -57,6 +58,11 @@ class _Monitor(Signed, Hooks):
         per_class: bool = True,
         figure: bool | None = None,
         prog_bar: bool = True,
+        samples: int | Literal["first"] | None = None,
+        image: Part | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        bands: Sequence[int] | None = None,
         drop_padding: bool = True,
         metrics: Sequence[SummedStates] | Mapping[str, SummedStates] = (),
         report: str | PathLike[str] | None = None,
@@ -76,6 +82,8 @@ class _Monitor(Signed, Hooks):
         self._report = None if report is None else TestReport(report, num_classes, average=average, **kwargs)
         counts = ConfusionMatrixMetric(num_classes, average=average, **kwargs)
         self._empty = Measures.of(counts, metrics)  # raises on bad arguments now, and is copied for each epoch
+        photo = (image, mean, std, bands)
+        self._samples = arguments.epoch_samples(samples, *photo, num_classes=num_classes, metric=counts)
         self._keys = LoggedKeys(prefix, self.stages, self._empty.names())
         self._counting: dict[str, list[Measures]] = {}
         self._real: dict[str, RealSamples] = {}
@@ -105,6 +113,8 @@ class _Monitor(Signed, Hooks):
         sequential = mode == "sequential"
         copies = len(loaders) if sequential and stage != "train" else 1
         self._counting[stage] = [self._empty.fresh(pl_module.device) for _ in range(copies)]
+        if stage != "train" and self._samples:
+            self._samples.start([measures.counts for measures in self._counting[stage]])
         if stage == "test" and self._report:
             self._report.start(copies, pl_module.device)
         self._real[stage] = RealSamples(stage, loaders, sequential, cycled=mode == "max_size_cycle", resumed=resumed)
@@ -148,6 +158,8 @@ class _Monitor(Signed, Hooks):
                 preds, target = unwrapped(preds)[:cut], target[:cut]
                 more = {name: None if part is None else part[:cut] for name, part in more.items()}
         measures.update(preds, target, more)
+        if stage != "train" and self._samples and not trainer.sanity_checking:
+            self._samples.update(loader, preds, target, batch)
         if stage == "test" and self._report:
             self._report.update(loader, preds, target, more.get("ids"))
 
@@ -168,6 +180,9 @@ class _Monitor(Signed, Hooks):
                 if not trainer.sanity_checking:
                     shown = self._report.shown(index, measures) if self._report and stage == "test" else None
                     self._log_loader(stage, suffix, measures, pl_module, seen, shown)
+                    if stage != "train" and self._samples:
+                        kept = self._samples.kept(index)
+                        self._results[stage][-1] = replace(self._results[stage][-1], samples=kept)
 
     def _log_loader(
         self, stage: Stage, suffix: str, measures: Measures, pl_module: Any, seen: Mapping[str, Tensor], shown: Any
@@ -187,7 +202,9 @@ class _Monitor(Signed, Hooks):
             for name in (MeanIoU.score.key, Dice.score.key, *result.other):
                 self._keys.warn_of_twin(result.key(name), trainer.callback_metrics)
             if trainer.is_global_zero:
-                publish(result, trainer, classes=self.per_class, figure=self.figure and stage != "train")
+                palette = self._samples.palette if self._samples else ()
+                drawn = self.figure and stage != "train"
+                publish(result, trainer, classes=self.per_class, figure=drawn, palette=palette)
 
     def _tell(self, trainer: Any, pl_module: Any) -> None:
         """Print the table of test, and write the report."""
@@ -239,6 +256,13 @@ class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the
             step under that name, or by ``outputs`` as ``(preds, target, {name: value})``, or is in the batch.
         report: the path of an HTML page that is written after test; of several loaders each has its own. With
             ``ids`` beside preds and target images are shown by them. Test then waits for the device at each batch.
+        samples: how many of the worst images of each validation and test are shown to the loggers, or "first" for the
+            first four: photo, label, prediction and error side by side. Needs Pillow.
+        image: with ``samples``, the key or index of the images in the batch, ``(N, channels, H, W)``, or a function of
+            the batch. By default the first of image, images, x, input and pixel_values, or the first part of a tuple.
+        mean: what was subtracted of each shown channel; without, each photo is brought back by its own range.
+        std: what each shown channel was divided by.
+        bands: the three channels of red, green and blue, or one for grey; by default the first three.
         drop_padding: leave out the samples that a DistributedSampler repeats to give every rank as many, and those of
             loaders that a CombinedLoader of mode "max_size_cycle" has started anew.
         average: of the classes, "macro", "micro" or "weighted"; the loggers get the score of each class as well.
