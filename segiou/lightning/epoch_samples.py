@@ -106,7 +106,8 @@ def _image_of(batch: Any) -> str | int | None:
 
 def _checked(photo: Photo) -> Photo:
     """Return how photos are shown. Raises ValueError or TypeError where its values do not fit each other."""
-    bands, mean, std = (None if values is None else tuple(values) for values in (photo.bands, photo.mean, photo.std))
+    bands = None if photo.bands is None else tuple(photo.bands)
+    mean, std = (None if values is None else tuple(values) for values in (photo.mean, photo.std))
     if bands is not None and (
         len(bands) not in (1, 3) or any(isinstance(b, bool) or not isinstance(b, int) or b < 0 for b in bands)
     ):
