@@ -22,13 +22,6 @@ def checked_stages(stages: Stage | Sequence[Stage]) -> tuple[Stage, ...]:
     return chosen
 
 
-def checked_figure(figure: bool | None) -> bool:
-    """Whether to draw. Raises ModuleNotFoundError where matplotlib is needed and not installed."""
-    if figure and not installed("matplotlib"):
-        raise ModuleNotFoundError('figure=True needs matplotlib: pip install "segiou[plot]"')
-    return installed("matplotlib") if figure is None else figure
-
-
 def require_report(report: str | PathLike[str] | None, stages: tuple[Stage, ...]) -> None:
     """Raise ValueError or ModuleNotFoundError where a report could not be written."""
     if report is not None and "test" not in stages:

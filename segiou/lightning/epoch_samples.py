@@ -1,6 +1,7 @@
 """The images that the monitor shows of each validation and test: what is kept of batches, with their photos."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -12,11 +13,14 @@ from segiou.labels import LabelSet
 from segiou.labels.checks import Colour
 from segiou.lightning.batch_parts import Part, checked_part, described, part
 from segiou.lightning.image_samples import Photo, Sample, Samples
+from segiou.lightning.step_outputs import Stage
+from segiou.lightning.watched_steps import unwatch, watch
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.report.pictures import colours
 
 IMAGE_NAMES = ("image", "images", "x", "input", "pixel_values")
 FIRST = 4  # images of samples="first"
+_WITHOUT = "samples are shown without photos, pass image= to say where they are in the batch"
 
 
 class EpochSamples:
@@ -56,15 +60,40 @@ class EpochSamples:
         self.palette: Sequence[Colour] = palette or colours(len(metric.class_names))
         self._loaders: list[Samples] = []
         self._warned: set[str] = set()
+        self._watched: tuple[Any, Sequence[Stage]] = (None, [])
+        self._before: tuple[Any] | None = None  # the photos of a batch whose step has begun
 
     def start(self, metrics: Sequence[ConfusionMatrixMetric]) -> None:
         """Forget what was kept, and keep for loaders whose pixels these metrics count."""
         self._loaders = [Samples(metric, self._number, self._choice, self.photo) for metric in metrics]
 
+    def watch_steps(self, strategy: Any, stages: Sequence[Stage]) -> None:
+        """Take the photos of each batch before its step, which may change them or remove them from the batch."""
+        self.leave_steps()
+        self._watched = strategy, [stage for stage in stages if stage != "train"]
+        for stage in self._watched[1]:
+            watch(strategy, stage, self._during)
+
+    def leave_steps(self) -> None:
+        """Leave the steps alone."""
+        strategy, stages = self._watched
+        for stage in stages:
+            unwatch(strategy, stage, self._during)
+        self._watched, self._before = (None, []), None
+
+    @contextmanager
+    def _during(self, stage: Stage, batch: Any) -> Iterator[None]:
+        self._before = None if hasattr(batch, "__next__") else (self._photos(batch),)  # an iterator has yet to give it
+        yield
+
     def update(self, loader: int, preds: Any, target: Any, batch: Any) -> None:
         """Keep what is to be kept of a batch, of which ``preds`` and ``target`` may be the first ones alone."""
-        photos = self._photos(batch, len(target))
+        before, self._before = self._before, None
         try:
+            (photos,) = before or (self._photos(batch),)
+            if photos is not None and len(photos) < len(target):
+                self._warn(f"{_WITHOUT}: {len(photos)} images beside {len(target)} targets")
+                photos = None
             self._loaders[loader].update(preds, target, photos)
         except Exception as error:  # a picture must not cost a training
             self._warn(f"samples leaves out a batch that cannot be shown: {type(error).__name__}: {error}")
@@ -73,22 +102,25 @@ class EpochSamples:
         """The images of all processes, each of which must call."""
         return self._loaders[loader].lowest()
 
-    def _photos(self, batch: Any, number: int) -> Tensor | None:
+    def _photos(self, batch: Any) -> Any:
+        """A copy of the images of a batch, as a tensor or as a list of tensors."""
         try:
             which = _image_of(batch) if self.image is None else self.image
             if which is None:
                 raise ValueError(f"no image was found in a batch that is {described(batch)}")
             photos = part(batch, which, "image")
             if isinstance(photos, list | tuple):
-                photos = torch.stack([torch.as_tensor(photo) for photo in photos])
-            least = max(self.photo.bands or (0,)) + 1
-            if not isinstance(photos, Tensor) or photos.ndim != 4 or photos.shape[1] < least or len(photos) < number:
-                got = tuple(photos.shape) if isinstance(photos, Tensor) else described(photos)
-                raise ValueError(f"images must be (N, {least} or more channels, height, width), got {got}")
-            return photos[:number]
+                return [self._copied(torch.as_tensor(photo)[None])[0] for photo in photos]
+            return self._copied(torch.as_tensor(photos))
         except Exception as error:  # a picture must not cost a training
-            self._warn(f"samples are shown without photos, pass image= to say where they are in the batch: {error}")
+            self._warn(f"{_WITHOUT}: {error}")
             return None
+
+    def _copied(self, photos: Tensor) -> Tensor:
+        least = max(self.photo.bands or (0,)) + 1
+        if photos.ndim != 4 or photos.shape[1] < least:
+            raise ValueError(f"images must be (N, {least} or more channels, height, width), got {tuple(photos.shape)}")
+        return photos.detach().clone()
 
     def _warn(self, text: str) -> None:
         kind = text[:40]

@@ -15,7 +15,11 @@ class Hooks:
         self._stop()
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        self._finish(trainer)
         self._stop()
+
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+        self._finish(trainer)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         self._start("train", trainer, pl_module)
@@ -83,6 +87,10 @@ class Hooks:
     @abstractmethod
     def _tell(self, trainer: Any, pl_module: Any) -> None:
         """Print the table of test, and write the report."""
+
+    @abstractmethod
+    def _finish(self, trainer: Any) -> None:
+        """Show what was put off until the end of ``fit``, before Lightning closes the loggers."""
 
     @abstractmethod
     def _stop(self) -> None:

@@ -21,9 +21,11 @@ from segiou.lightning import arguments
 from segiou.lightning.batch_parts import Part
 from segiou.lightning.captured_calls import Calls
 from segiou.lightning.epoch import OWN, Measures, require_data, synced
+from segiou.lightning.figures import Drawn, Figures
 from segiou.lightning.hints import capturing
 from segiou.lightning.hooks import Hooks
 from segiou.lightning.keys import LoggedKeys
+from segiou.lightning.logger_pictures import when_of
 from segiou.lightning.loggers import Result, publish, table
 from segiou.lightning.repeated_samples import RealSamples, loaders_of
 from segiou.lightning.report_after_test import TestReport
@@ -56,7 +58,7 @@ class _Monitor(Signed, Hooks):
         outputs: Outputs | None = None,
         prefix: str = "",
         per_class: bool = True,
-        figure: bool | None = None,
+        figure: Drawn | None = None,
         prog_bar: bool = True,
         samples: int | Literal["first"] | None = None,
         image: Part | None = None,
@@ -70,7 +72,7 @@ class _Monitor(Signed, Hooks):
         **kwargs: Unpack[ClassMetricArguments],
     ) -> None:
         self.stages = arguments.checked_stages(stages)
-        self.figure = arguments.checked_figure(figure)
+        self._figures = Figures(figure)
         arguments.require_report(report, self.stages)
         arguments.require_single_value(str(average))
         self.num_classes = num_classes
@@ -94,14 +96,21 @@ class _Monitor(Signed, Hooks):
         monitors = [callback for callback in trainer.callbacks if isinstance(callback, _Monitor)]
         for other in monitors[: next(index for index, monitor in enumerate(monitors) if monitor is self)]:
             self._keys.require_different(other._keys)
+            if self._report and other._report:
+                self._report.require_different(other._report)
         if self._report and trainer.is_global_zero:
             self._report.require_writable()
         self._counting.clear()
         self._results.clear()
+        self._figures.start()
+        if self._samples:
+            self._samples.watch_steps(trainer.strategy, self.stages)
         if self._captured:
             self._captured.start(trainer.strategy, pl_module, self.stages, [*self._needed("test")])
 
     def _stop(self) -> None:
+        if self._samples:
+            self._samples.leave_steps()
         if self._captured:
             self._captured.stop()
 
@@ -197,14 +206,22 @@ class _Monitor(Signed, Hooks):
             self._keys.log(key, value, pl_module, prog_bar=self.prog_bar and name == MeanIoU.score.key)
 
     def _publish(self, stage: Stage, trainer: Any) -> None:
-        """Hand per-class scores and the figure to the loggers, on rank 0."""
-        for result in self._results.pop(stage, []):
+        """Hand scores per class, images and the figure to the loggers, on rank 0."""
+        results = self._results.pop(stage, [])
+        for result in results:
             for name in (MeanIoU.score.key, Dice.score.key, *result.other):
                 self._keys.warn_of_twin(result.key(name), trainer.callback_metrics)
-            if trainer.is_global_zero:
-                palette = self._samples.palette if self._samples else ()
-                drawn = self.figure and stage != "train"
-                publish(result, trainer, classes=self.per_class, figure=drawn, palette=palette)
+        if not trainer.is_global_zero or not trainer.loggers:
+            return
+        when = when_of(trainer, stage)
+        for result in results:
+            palette = self._samples.palette if self._samples else ()
+            publish(result, trainer, when, classes=self.per_class, palette=palette)
+        if stage != "train":
+            self._figures.take(results, trainer, when)
+
+    def _finish(self, trainer: Any) -> None:
+        self._figures.finish(trainer)
 
     def _tell(self, trainer: Any, pl_module: Any) -> None:
         """Print the table of test, and write the report."""
@@ -249,7 +266,9 @@ class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the
         prefix: what every key begins with, such as "coarse/" for ``coarse/val/mIoU``; two monitors of one trainer
             need different ones.
         per_class: log ``<stage>/IoU_per_class/<name>`` and ``<stage>/Dice_per_class/<name>`` for the loggers.
-        figure: draw the confusion matrix for the loggers; by default if matplotlib is installed.
+        figure: draw the confusion matrix for the loggers. "last" is the default where matplotlib is installed: once at
+            the end of ``fit``, of its last validation, also where it ends early or is interrupted. True draws each
+            validation, a number n each n-th one, False none. ``validate`` and ``test`` are drawn each time.
         prog_bar: show mIoU in the progress bar.
         metrics: more of segiou's metrics, logged by the same rules as ``<stage>/<name>``: a list, or a dict that
             names them. What their ``update`` takes beside preds and target, such as ``ids``, is returned by the
@@ -272,7 +291,7 @@ class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the
             start of a run, another monitor with the same keys; while running, a step that gives no predictions, or
             calls ``model`` not once, and input that does not fit.
         TypeError: an argument of another type.
-        ModuleNotFoundError: ``figure=True`` without matplotlib, ``report`` without Jinja2.
+        ModuleNotFoundError: ``figure`` without matplotlib, ``report`` without Jinja2.
         OSError: ``report`` in a folder that does not exist, at the start of a run.
 
     >>> from segiou.lightning import SegmentationMonitor

@@ -28,7 +28,7 @@ def test_csv_gets_the_worst_images_of_validation_and_test(tmp_path, options):
     logger = CSVLogger(tmp_path)
     runner = trainer(monitor(samples=2, **options), logger=logger, num_sanity_val_steps=2)
     runner.fit(Tiny(), loader(), loader())
-    written = [f"val_samples_epoch0_step2_{place}.png" for place in (0, 1)]
+    written = [f"val_samples_{place}_epoch0_step2.png" for place in (0, 1)]
     assert pictures(logger) == written, "none of the sanity check or of training"
     runner.test(Tiny(), loader(), verbose=False)
     assert len([name for name in pictures(logger) if name.startswith("test_samples")]) == 2

@@ -141,7 +141,7 @@ def test_names_that_mlflow_would_merge_stay_apart(store, tmp_path, monkeypatch):
 @MLFLOW
 def test_a_store_that_fails_does_not_end_the_training(tmp_path, monkeypatch):
     logger = mlflow_logger("file", tmp_path, monkeypatch)
-    monkeypatch.setattr(type(logger.experiment), "log_figure", lambda *args: 1 / 0)
+    monkeypatch.setattr(type(logger.experiment), "log_image", lambda *args, **kwargs: 1 / 0)
     model = Tiny()
     with pytest.warns(UserWarning, match="MLFlowLogger did not take what .* ZeroDivisionError"):
         trainer(monitor(), logger=logger, max_epochs=2).fit(model, loader(), loader())
