@@ -88,11 +88,12 @@ def picture(result: Result) -> Any:
 
     matrix = result.counts[..., :-1, :-1].cpu()
     names = result.metric.class_names
-    draw = heat_map if matrix.ndim == 2 else heat_maps
-    arguments = (matrix, names) if matrix.ndim == 2 else (matrix, ("0", "1"), names)
-    figure = draw(*arguments, pyplot=False)[0]
+    if matrix.ndim == 2:
+        figure, _ = heat_map(matrix, names, pyplot=False)
+    else:
+        figure, _ = heat_maps(matrix, ("0", "1"), names, pyplot=False)
     figure.set_dpi(DPI)
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
@@ -104,13 +105,16 @@ def _interactive(logger: Any, result: Result, tag: str, when: When) -> None:
     matrix, names = result.counts[..., :-1, :-1], result.metric.class_names
     if matrix.ndim != 2 or len(names) > MOST_IN_TABLE:
         return
-    columns = ["Actual", "Predicted", "nPredictions"]
+    columns: list[str | int] = ["Actual", "Predicted", "nPredictions"]
     rows = [
         [actual, predicted, number]
         for actual, row in zip(names, matrix.tolist(), strict=True)
         for predicted, number in zip(names, row, strict=True)
     ]
     chart = wandb.plot_table(
-        "wandb/confusion_matrix/v1", wandb.Table(columns, rows), {name: name for name in columns}, {"title": tag}
+        "wandb/confusion_matrix/v1",
+        wandb.Table(columns, rows),
+        {str(name): str(name) for name in columns},
+        {"title": tag},
     )
     logger.experiment.log({tag: chart, "trainer/global_step": when.step})

@@ -55,7 +55,7 @@ def _entries(
     """Names and colours of the classes that occur, for a legend; none where the colours could not be told apart."""
     occurring = np.union1d(sample.label, sample.prediction).tolist()
     known = [value for value in occurring if 0 <= value < len(names) and value not in ignored]
-    if len(names) > MOST_NAMED:
+    if not 0 < len(names) <= MOST_NAMED:
         return []
     found = [(names[value], palette[value]) for value in known]
     shown = errors(sample.prediction, sample.label, len(palette), ignored).reshape(-1, 4)
