@@ -46,7 +46,7 @@ class Figures:
     def take(self, results: Sequence[Result], trainer: Any, when: When) -> None:
         """Draw the results of all loaders now, later or never; called on rank 0."""
         results = [replace(result, samples=(), shown=None) for result in results]
-        if not self.drawn or not results:
+        if not self.drawn or not results or not trainer.loggers:
             return
         self._validations += 1
         if trainer.state.fn != "fit":
@@ -77,7 +77,7 @@ def draw(results: Sequence[Result], trainer: Any, when: When) -> None:
                 show_pictures(logger, pictures, when, "figures")
             if kind_of(logger) == "WandbLogger":
                 with going_on(logger):
-                    _interactive(logger, result, f"{tag}_table", when)
+                    _interactive(logger, result, f"{tag}_counts", when)
 
 
 def picture(result: Result) -> Any:

@@ -211,7 +211,7 @@ class _Monitor(Signed, Hooks):
         for result in results:
             for name in (MeanIoU.score.key, Dice.score.key, *result.other):
                 self._keys.warn_of_twin(result.key(name), trainer.callback_metrics)
-        if not trainer.is_global_zero or not trainer.loggers:
+        if not trainer.is_global_zero:
             return
         when = when_of(trainer, stage)
         for result in results:

@@ -116,7 +116,7 @@ def test_wandb(wandb_logger, tmp_path):
     assert steps == {"val/mIoU": [1, 3], "val/Dice_per_class/road": [1, 3]}, "in one row with Lightning's own"
     (picture,) = tmp_path.rglob("media/images/val/confusion_matrix*.png")
     assert picture.read_bytes().startswith(PNG)
-    (shown,) = tmp_path.rglob("media/table/**/*confusion_matrix_table*.json")
+    (shown,) = tmp_path.rglob("media/table/**/*confusion_matrix_counts*.json")
     table = json.loads(shown.read_text())
     assert table["columns"] == ["Actual", "Predicted", "nPredictions"]
     assert {tuple(row[:2]): row[2] for row in table["data"]} == counted(model)
@@ -130,10 +130,10 @@ def test_wandb_gets_photos_with_masks_of_its_own(wandb_logger, tmp_path):
     trainer(monitor(samples=2, figure=False), logger=wandb_logger).validate(model, loader(), verbose=False)
     wandb.finish()
     wandb.teardown()
-    (shown,) = [row["val/samples"] for row in history(tmp_path) if "val/samples" in row]
-    assert shown["count"] == 2
+    (shown,) = [row for row in history(tmp_path) if "val/samples/count" in row]
+    assert shown["val/samples/count"] == 2
     worst = sorted((score, place) for place, score in enumerate(image_scores(model)))[:2]
-    assert shown["captions"] == [f"mIoU {score:.4f}" for score, _ in worst]
+    assert shown["val/samples/captions"] == [f"mIoU {score:.4f}" for score, _ in worst]
     assert len(list(tmp_path.rglob("media/images/val/samples*.png"))) == 2
     masks = [Image.open(path) for path in tmp_path.rglob("media/images/mask/val/samples*.mask.png")]
     assert len(masks) == 4, "label and prediction of each"
