@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from segiou.environment.installed import installed
 from segiou.lightning.batch_parts import Part
 from segiou.lightning.captured_calls import Calls, CapturedCalls
+from segiou.lightning.epoch_samples import EpochSamples
+from segiou.lightning.image_samples import Photo
 from segiou.lightning.step_outputs import Outputs, Stage
+
+_PHOTO = ("image", "mean", "std", "bands")
 
 
 def checked_stages(stages: Stage | Sequence[Stage]) -> tuple[Stage, ...]:
@@ -18,19 +22,31 @@ def checked_stages(stages: Stage | Sequence[Stage]) -> tuple[Stage, ...]:
     return chosen
 
 
-def checked_figure(figure: bool | None) -> bool:
-    """Whether to draw. Raises ModuleNotFoundError where matplotlib is needed and not installed."""
-    if figure and not installed("matplotlib"):
-        raise ModuleNotFoundError('figure=True needs matplotlib: pip install "segiou[plot]"')
-    return installed("matplotlib") if figure is None else figure
-
-
 def require_report(report: str | PathLike[str] | None, stages: tuple[Stage, ...]) -> None:
     """Raise ValueError or ModuleNotFoundError where a report could not be written."""
     if report is not None and "test" not in stages:
         raise ValueError(f"report={str(report)!r} is written after test, which stages={stages} leave out")
     if report is not None and not installed("jinja2"):
         raise ModuleNotFoundError('report needs Jinja2: pip install "segiou[report]"')
+
+
+def epoch_samples(
+    samples: int | Literal["first"] | None,
+    image: Part | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    bands: Sequence[int] | None,
+    *,
+    num_classes: Any,
+    metric: Any,
+) -> EpochSamples | None:
+    """Which images are shown; None for none. Raises what ``EpochSamples`` raises."""
+    if samples is None:
+        given = [name for name, value in zip(_PHOTO, (image, mean, std, bands), strict=True) if value is not None]
+        if given:
+            raise ValueError(f"{given[0]} goes with samples=, the number of images to show: pass samples as well")
+        return None
+    return EpochSamples(samples, image, Photo(bands, mean, std), num_classes, metric)  # type: ignore[arg-type]
 
 
 def require_single_value(average: str | None) -> None:

@@ -1,21 +1,26 @@
 """Panels of images for loggers: photo, label, prediction and where they differ, side by side. Needs Pillow."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from segiou.labels.checks import Colour
 from segiou.lightning.image_samples import Sample
-from segiou.report.pictures import coloured, errors
+from segiou.lightning.logger_pictures import When, kind_of, show_pictures
+from segiou.report.pictures import IGNORED, WRONG, coloured, errors
 
 GAP, HEAD = 6, 16  # pixels between the parts of a panel, and above them
 LEAST = 96  # pixels of the shorter side of a part: small images are enlarged
+LINE, SWATCH = 16, 9  # pixels of a line of the legend, and of a colour in it
+MOST_NAMED = 24  # classes: the colours of more are not told apart
 
 
-def panel(sample: Sample, palette: Sequence[Colour], ignored: Sequence[int]) -> Any:
-    """One image as uint8 ``(height, width, 3)``: photo where there is one, label, prediction and error, with titles."""
+def panel(sample: Sample, palette: Sequence[Colour], ignored: Sequence[int], names: Sequence[str] = ()) -> Any:
+    """One image as uint8 ``(height, width, 3)``: photo where there is one, label, prediction and error, with titles.
+
+    With the ``names`` of up to 24 classes a legend below has those that occur.
+    """
     from PIL import Image, ImageDraw
 
     height, width = sample.label.shape
@@ -28,61 +33,81 @@ def panel(sample: Sample, palette: Sequence[Colour], ignored: Sequence[int]) -> 
     grey = np.repeat(ground.mean(-1, keepdims=True) * 0.5, 3, -1).astype(np.uint8)
     name = "error" if sample.score != sample.score else f"error, mIoU {sample.score:.3f}"
     parts[name] = _over(errors(sample.prediction, sample.label, len(palette), ignored), grey)
-    whole = Image.new("RGB", (len(parts) * (size[0] + GAP) - GAP, size[1] + HEAD), "white")
+    width = len(parts) * (size[0] + GAP) - GAP
+    entries = _entries(sample, palette, ignored, names)
+    places, rows = _places([name for name, _ in entries], width)
+    whole = Image.new("RGB", (width, HEAD + size[1] + rows * LINE), "white")
     draw = ImageDraw.Draw(whole)
     for place, (title, part) in enumerate(parts.items()):
         left = place * (size[0] + GAP)
         draw.text((left, 2), title, fill="black")
         whole.paste(Image.fromarray(part).resize(size, Image.Resampling.NEAREST), (left, HEAD))
+    for (name, colour), (left, row) in zip(entries, places, strict=True):
+        top = HEAD + size[1] + row * LINE + 4
+        draw.rectangle((left, top, left + SWATCH, top + SWATCH), fill=colour, outline="grey")
+        draw.text((left + SWATCH + 4, top - 1), name, fill="black")
     return np.asarray(whole)
+
+
+def _entries(
+    sample: Sample, palette: Sequence[Colour], ignored: Sequence[int], names: Sequence[str]
+) -> list[tuple[str, Colour]]:
+    """Names and colours of the classes that occur, for a legend; none where the colours could not be told apart."""
+    occurring = np.union1d(sample.label, sample.prediction).tolist()
+    known = [value for value in occurring if 0 <= value < len(names) and value not in ignored]
+    if not 0 < len(names) <= MOST_NAMED:
+        return []
+    found = [(names[value], palette[value]) for value in known]
+    shown = errors(sample.prediction, sample.label, len(palette), ignored).reshape(-1, 4)
+    reasons = (("wrong", WRONG), ("not counted", IGNORED))
+    return found + [(name, colour[:3]) for name, colour in reasons if (shown == colour).all(1).any()]
+
+
+def _places(names: Sequence[str], width: int) -> tuple[list[tuple[int, int]], int]:
+    """Where the entries of a legend start, from the left and in which row, and the number of rows."""
+    from PIL import ImageFont
+
+    font = ImageFont.load_default()
+    places: list[tuple[int, int]] = []
+    left = row = 0
+    for name in names:
+        needed = SWATCH + 4 + int(font.getlength(name)) + 12
+        if left and left + needed > width:
+            left, row = 0, row + 1
+        places.append((left, row))
+        left += needed
+    return places, row + 1 if names else 0
 
 
 def show(
     logger: Any,
     samples: Sequence[Sample],
+    panels: Callable[[], Sequence[Any]],
     tag: str,
-    at: tuple[int, int],
+    when: When,
     names: Sequence[str],
-    palette: Sequence[Colour],
-    ignored: Sequence[int],
 ) -> None:
-    """Hand panels to a logger in the logger's own way; a kind of logger that is not known gets none.
+    """Give images to a logger: panels, but W&B the photo with the label and the prediction as its own masks over it.
 
     Args:
         logger: one of the trainer's.
         samples: the images.
+        panels: makes the panels of all of them.
         tag: the name in the log, to which the place of the image is added.
-        at: the epoch and the step.
+        when: the epoch and the step.
         names: of the classes.
-        palette: their colours.
-        ignored: target values that are not counted.
     """
-    epoch, step = at
-    panels = [panel(sample, palette, ignored) for sample in samples]
-    kinds: dict[str, Callable[[], Any]] = {
-        "TensorBoardLogger": lambda: [
-            logger.experiment.add_image(f"{tag}/{place}", each, global_step=step, dataformats="HWC")
-            for place, each in enumerate(panels)
-        ],
-        "WandbLogger": lambda: logger.log_image(
-            key=tag,
-            images=[
-                sample.photo if sample.photo is not None else each for sample, each in zip(samples, panels, strict=True)
-            ],
-            step=step,
-            masks=[_masks(sample, names) for sample in samples],
-            caption=[f"mIoU {sample.score:.4f}" for sample in samples],
-        ),
-        "MLFlowLogger": lambda: [
-            logger.experiment.log_image(logger.run_id, each, artifact_file=f"{tag}_{place}_epoch{epoch}_step{step}.png")
-            for place, each in enumerate(panels)
-        ],
-        "CSVLogger": lambda: _save(panels, Path(logger.log_dir) / "samples", f"{tag}_epoch{epoch}_step{step}"),
-    }
-    for kind in type(logger).__mro__:
-        if kind.__name__ in kinds:
-            kinds[kind.__name__]()
-            return
+    if kind_of(logger) != "WandbLogger":
+        show_pictures(logger, lambda: {f"{tag}/{i}": each for i, each in enumerate(panels())}, when, "samples")
+        return
+    seen = [sample.photo is not None for sample in samples]
+    logger.log_image(
+        key=tag,
+        images=[sample.photo if sample.photo is not None else panels()[i] for i, sample in enumerate(samples)],
+        step=when.step,
+        caption=[f"mIoU {sample.score:.4f}" for sample in samples],
+        **({"masks": [_masks(sample, names) for sample in samples]} if any(seen) else {}),
+    )
 
 
 def _masks(sample: Sample, names: Sequence[str]) -> dict[str, Any]:
@@ -95,14 +120,6 @@ def _masks(sample: Sample, names: Sequence[str]) -> dict[str, Any]:
         name: {"mask_data": np.where((ids < 0) | (ids >= len(names)), 255, ids), "class_labels": labels}
         for name, ids in known.items()
     }
-
-
-def _save(panels: Sequence[Any], folder: Path, name: str) -> None:
-    from PIL import Image
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for place, each in enumerate(panels):
-        Image.fromarray(each).save(folder / f"{name.replace('/', '_')}_{place}.png")
 
 
 def _over(rgba: Any, ground: Any) -> Any:

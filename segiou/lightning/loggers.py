@@ -1,16 +1,20 @@
-"""What the monitor shows: scores per class and a figure for every logger, and a table for the console."""
+"""What the monitor shows: scores per class and images for every logger, and a table for the console."""
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 from torch import Tensor
 from torchmetrics.utilities import rank_zero_warn
 
 from segiou.environment.installed import installed
+from segiou.labels.checks import Colour
+from segiou.lightning.image_panels import panel, show
+from segiou.lightning.image_samples import Sample
+from segiou.lightning.logger_pictures import When
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.named_values import per_class
 from segiou.scoring.class_scores import Number
@@ -22,7 +26,7 @@ class Result:
     """The counts of one epoch and one loader, over all processes, and the metric that says how to score them.
 
     ``other`` holds the values of the metrics beside, by name; ``shown`` what a report shows of single images;
-    ``prefix`` is what the keys of the monitor begin with.
+    ``prefix`` is what the keys of the monitor begin with; ``samples`` the images to look at.
     """
 
     stage: str
@@ -32,6 +36,7 @@ class Result:
     other: Mapping[str, Tensor] = field(default_factory=dict)
     shown: Mapping[str, Any] | None = None
     prefix: str = ""
+    samples: Sequence[Sample] = ()
 
     def key(self, name: str) -> str:
         """The key that something of this result is logged under."""
@@ -45,19 +50,22 @@ class Result:
         return replace(table, scores={**table.scores, **scores})
 
 
-def publish(result: Result, trainer: Any, *, classes: bool, figure: bool) -> None:
-    """Give one result to every logger of the trainer; called on rank 0 only."""
-    if not trainer.loggers:
-        return
-    # the step of Lightning's own log calls; those at the end of a training epoch are of the batch before
-    step = trainer.fit_loop.epoch_loop._batches_that_stepped - (result.stage == "train")
-    drawing = _figure(result) if figure else None
+def publish(result: Result, trainer: Any, when: When, *, classes: bool, palette: Sequence[Colour] = ()) -> None:
+    """Give the scores of classes and the images of one result to every logger of the trainer; called on rank 0 only."""
+    metric = result.metric
+
+    @cache
+    def panels() -> list[Any]:
+        return [panel(sample, palette, metric.rules.ignore_index, metric.class_names) for sample in result.samples]
+
     for logger in trainer.loggers:
+        if classes:
+            with going_on(logger):
+                logger.log_metrics(_named_scores(result, when.epoch), step=when.step)
+        if result.samples:
+            with going_on(logger):
+                show(logger, result.samples, panels, result.key("samples"), when, metric.class_names)
         with going_on(logger):
-            if classes:
-                logger.log_metrics(_named_scores(result, trainer), step=step)
-            if drawing is not None:
-                _show(logger, drawing, result, trainer.current_epoch, step)
             logger.save()
 
 
@@ -74,47 +82,14 @@ def going_on(logger: Any) -> Iterator[None]:
         )
 
 
-def _named_scores(result: Result, trainer: Any) -> dict[str, float]:
+def _named_scores(result: Result, epoch: int) -> dict[str, float]:
     table = result.table
     scores = {
         result.key(name): score
         for column in ("IoU", "Dice")
         for name, score in per_class(column, table.names, [each.value for each in table.columns[column].scores]).items()
     }
-    return {**scores, "epoch": trainer.current_epoch}
-
-
-def _figure(result: Result) -> Any:
-    """The confusion matrix; a figure of its own, that pyplot does not know of."""
-    from segiou.plots import heat_map, heat_maps
-
-    matrix = result.counts[..., :-1, :-1].cpu()
-    names = result.metric.class_names
-    if matrix.ndim == 3:
-        return heat_maps(matrix, ("0", "1"), names, pyplot=False)[0]
-    return heat_map(matrix, names, pyplot=False)[0]
-
-
-def _show(logger: Any, drawing: Any, result: Result, epoch: int, step: int) -> None:
-    """Hand the figure to a logger in the logger's own way; a kind of logger that is not known gets none."""
-    tag = result.key("confusion_matrix")
-    kinds: dict[str, Callable[[], Any]] = {
-        "TensorBoardLogger": lambda: logger.experiment.add_figure(tag, drawing, global_step=step, close=False),
-        "WandbLogger": lambda: logger.log_image(key=tag, images=[drawing], step=step),
-        "MLFlowLogger": lambda: logger.experiment.log_figure(
-            logger.run_id, drawing, f"{tag}_epoch{epoch}_step{step}.png"
-        ),
-        "CSVLogger": lambda: _save(drawing, Path(logger.log_dir) / "figures", f"{tag}_epoch{epoch}_step{step}.png"),
-    }
-    for kind in type(logger).__mro__:
-        if kind.__name__ in kinds:
-            kinds[kind.__name__]()
-            return
-
-
-def _save(drawing: Any, folder: Path, name: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    drawing.savefig(folder / name.replace("/", "_"), dpi=120)
+    return {**scores, "epoch": epoch}
 
 
 def table(result: Result) -> str | None:

@@ -6,6 +6,7 @@ are different classes: the monitor inherits from that of every one that is insta
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Literal, cast
 
@@ -20,8 +21,11 @@ from segiou.lightning import arguments
 from segiou.lightning.batch_parts import Part
 from segiou.lightning.captured_calls import Calls
 from segiou.lightning.epoch import OWN, Measures, require_data, synced
+from segiou.lightning.figures import Drawn, Figures
 from segiou.lightning.hints import capturing
+from segiou.lightning.hooks import Hooks
 from segiou.lightning.keys import LoggedKeys
+from segiou.lightning.logger_pictures import when_of
 from segiou.lightning.loggers import Result, publish, table
 from segiou.lightning.repeated_samples import RealSamples, loaders_of
 from segiou.lightning.report_after_test import TestReport
@@ -39,7 +43,7 @@ def _callbacks() -> tuple[type, ...]:
     return tuple(importlib.import_module(name).Callback for name in names)
 
 
-class _Monitor(Signed):
+class _Monitor(Signed, Hooks):
     """What the monitor does; ``SegmentationMonitor`` adds the installed base classes."""
 
     def __init__(
@@ -54,8 +58,13 @@ class _Monitor(Signed):
         outputs: Outputs | None = None,
         prefix: str = "",
         per_class: bool = True,
-        figure: bool | None = None,
+        figure: Drawn | None = None,
         prog_bar: bool = True,
+        samples: int | Literal["first"] | None = None,
+        image: Part | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        bands: Sequence[int] | None = None,
         drop_padding: bool = True,
         metrics: Sequence[SummedStates] | Mapping[str, SummedStates] = (),
         report: str | PathLike[str] | None = None,
@@ -63,7 +72,7 @@ class _Monitor(Signed):
         **kwargs: Unpack[ClassMetricArguments],
     ) -> None:
         self.stages = arguments.checked_stages(stages)
-        self.figure = arguments.checked_figure(figure)
+        self._figures = Figures(figure)
         arguments.require_report(report, self.stages)
         arguments.require_single_value(str(average))
         self.num_classes = num_classes
@@ -75,87 +84,35 @@ class _Monitor(Signed):
         self._report = None if report is None else TestReport(report, num_classes, average=average, **kwargs)
         counts = ConfusionMatrixMetric(num_classes, average=average, **kwargs)
         self._empty = Measures.of(counts, metrics)  # raises on bad arguments now, and is copied for each epoch
+        photo = (image, mean, std, bands)
+        self._samples = arguments.epoch_samples(samples, *photo, num_classes=num_classes, metric=counts)
         self._keys = LoggedKeys(prefix, self.stages, self._empty.names())
         self._counting: dict[str, list[Measures]] = {}
         self._real: dict[str, RealSamples] = {}
         self._results: dict[str, list[Result]] = {}
-
-    # ---- hooks
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Forget what an earlier run that failed has left; raise now what would otherwise go wrong later."""
         monitors = [callback for callback in trainer.callbacks if isinstance(callback, _Monitor)]
         for other in monitors[: next(index for index, monitor in enumerate(monitors) if monitor is self)]:
             self._keys.require_different(other._keys)
+            if self._report and other._report:
+                self._report.require_different(other._report)
         if self._report and trainer.is_global_zero:
             self._report.require_writable()
         self._counting.clear()
         self._results.clear()
+        self._figures.start()
+        if self._samples:
+            self._samples.watch_steps(trainer.strategy, self.stages)
         if self._captured:
             self._captured.start(trainer.strategy, pl_module, self.stages, [*self._needed("test")])
 
-    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+    def _stop(self) -> None:
+        if self._samples:
+            self._samples.leave_steps()
         if self._captured:
             self._captured.stop()
-
-    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        if self._captured:
-            self._captured.stop()
-
-    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        self._start("train", trainer, pl_module)
-
-    def on_validation_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        self._start("val", trainer, pl_module)
-
-    def on_test_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        self._start("test", trainer, pl_module)
-
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if "train" in self.stages and "train" not in self._counting:
-            rank_zero_warn(
-                f"training resumed at batch {batch_idx} of its epoch: {self._keys.key('train', 'mIoU')} and "
-                f"{self._keys.key('train', 'Dice')} of this epoch cover the batches from here on",
-                UserWarning,
-            )
-            self._start("train", trainer, pl_module, resumed=True)
-        self._count("train", trainer, pl_module, outputs, batch, batch_idx, 0)
-
-    def on_validation_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        self._count("val", trainer, pl_module, outputs, batch, batch_idx, dataloader_idx)
-
-    def on_test_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        self._count("test", trainer, pl_module, outputs, batch, batch_idx, dataloader_idx)
-
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        self._log("train", trainer, pl_module)
-        self._publish("train", trainer)
-
-    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        self._log("val", trainer, pl_module)
-
-    def on_test_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        self._log("test", trainer, pl_module)
-
-    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        self._publish("val", trainer)
-
-    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
-        for result in self._results.get("test", []):
-            text = table(result)
-            if text:
-                pl_module.print(text)
-        results = self._results.get("test", [])
-        self._publish("test", trainer)
-        if self._report and trainer.is_global_zero:
-            for result in results:
-                self._report.write(result, trainer, pl_module)
-
-    # ---- what they do
 
     def _start(self, stage: Stage, trainer: Any, pl_module: Any, *, resumed: bool = False) -> None:
         """Fresh counts, one for each loader."""
@@ -165,11 +122,23 @@ class _Monitor(Signed):
         sequential = mode == "sequential"
         copies = len(loaders) if sequential and stage != "train" else 1
         self._counting[stage] = [self._empty.fresh(pl_module.device) for _ in range(copies)]
+        if stage != "train" and self._samples:
+            self._samples.start([measures.counts for measures in self._counting[stage]])
         if stage == "test" and self._report:
             self._report.start(copies, pl_module.device)
         self._real[stage] = RealSamples(stage, loaders, sequential, cycled=mode == "max_size_cycle", resumed=resumed)
         if self._captured:
             self._captured.start_epoch()
+
+    def _start_resumed(self, trainer: Any, pl_module: Any, batch_idx: int) -> None:
+        """Start the training epoch that was resumed between two batches, which has no start of its own."""
+        if "train" in self.stages and "train" not in self._counting:
+            rank_zero_warn(
+                f"training resumed at batch {batch_idx} of its epoch: {self._keys.key('train', 'mIoU')} and "
+                f"{self._keys.key('train', 'Dice')} of this epoch cover the batches from here on",
+                UserWarning,
+            )
+            self._start("train", trainer, pl_module, resumed=True)
 
     def _needed(self, stage: Stage) -> dict[str, bool]:
         """What is needed of a batch beside predictions and target, and whether it must be there."""
@@ -198,6 +167,8 @@ class _Monitor(Signed):
                 preds, target = unwrapped(preds)[:cut], target[:cut]
                 more = {name: None if part is None else part[:cut] for name, part in more.items()}
         measures.update(preds, target, more)
+        if stage != "train" and self._samples and not trainer.sanity_checking:
+            self._samples.update(loader, preds, target, batch)
         if stage == "test" and self._report:
             self._report.update(loader, preds, target, more.get("ids"))
 
@@ -218,6 +189,9 @@ class _Monitor(Signed):
                 if not trainer.sanity_checking:
                     shown = self._report.shown(index, measures) if self._report and stage == "test" else None
                     self._log_loader(stage, suffix, measures, pl_module, seen, shown)
+                    if stage != "train" and self._samples:
+                        kept = self._samples.kept(index)
+                        self._results[stage][-1] = replace(self._results[stage][-1], samples=kept)
 
     def _log_loader(
         self, stage: Stage, suffix: str, measures: Measures, pl_module: Any, seen: Mapping[str, Tensor], shown: Any
@@ -232,12 +206,34 @@ class _Monitor(Signed):
             self._keys.log(key, value, pl_module, prog_bar=self.prog_bar and name == MeanIoU.score.key)
 
     def _publish(self, stage: Stage, trainer: Any) -> None:
-        """Hand per-class scores and the figure to the loggers, on rank 0."""
-        for result in self._results.pop(stage, []):
+        """Hand scores per class, images and the figure to the loggers, on rank 0."""
+        results = self._results.pop(stage, [])
+        for result in results:
             for name in (MeanIoU.score.key, Dice.score.key, *result.other):
                 self._keys.warn_of_twin(result.key(name), trainer.callback_metrics)
-            if trainer.is_global_zero:
-                publish(result, trainer, classes=self.per_class, figure=self.figure and stage != "train")
+        if not trainer.is_global_zero:
+            return
+        when = when_of(trainer, stage)
+        for result in results:
+            palette = self._samples.palette if self._samples else ()
+            publish(result, trainer, when, classes=self.per_class, palette=palette)
+        if stage != "train":
+            self._figures.take(results, trainer, when)
+
+    def _finish(self, trainer: Any) -> None:
+        self._figures.finish(trainer)
+
+    def _tell(self, trainer: Any, pl_module: Any) -> None:
+        """Print the table of test, and write the report."""
+        for result in self._results.get("test", []):
+            text = table(result)
+            if text:
+                pl_module.print(text)
+        results = self._results.get("test", [])
+        self._publish("test", trainer)
+        if self._report and trainer.is_global_zero:
+            for result in results:
+                self._report.write(result, trainer, pl_module)
 
 
 class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the bases depend on what is installed
@@ -270,13 +266,22 @@ class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the
         prefix: what every key begins with, such as "coarse/" for ``coarse/val/mIoU``; two monitors of one trainer
             need different ones.
         per_class: log ``<stage>/IoU_per_class/<name>`` and ``<stage>/Dice_per_class/<name>`` for the loggers.
-        figure: draw the confusion matrix for the loggers; by default if matplotlib is installed.
+        figure: draw the confusion matrix for the loggers. "last" is the default where matplotlib is installed: once at
+            the end of ``fit``, of its last validation, also where it ends early or is interrupted. True draws each
+            validation, a number n each n-th one, False none. ``validate`` and ``test`` are drawn each time.
         prog_bar: show mIoU in the progress bar.
         metrics: more of segiou's metrics, logged by the same rules as ``<stage>/<name>``: a list, or a dict that
             names them. What their ``update`` takes beside preds and target, such as ``ids``, is returned by the
             step under that name, or by ``outputs`` as ``(preds, target, {name: value})``, or is in the batch.
         report: the path of an HTML page that is written after test; of several loaders each has its own. With
             ``ids`` beside preds and target images are shown by them. Test then waits for the device at each batch.
+        samples: how many of the worst images of each validation and test are shown to the loggers, or "first" for the
+            first four: photo, label, prediction and error side by side. Needs Pillow.
+        image: with ``samples``, the key or index of the images in the batch, ``(N, channels, H, W)``, or a function of
+            the batch. By default the first of image, images, x, input and pixel_values, or the first part of a tuple.
+        mean: what was subtracted of each shown channel; without, each photo is brought back by its own range.
+        std: what each shown channel was divided by.
+        bands: the three channels of red, green and blue, or one for grey; by default the first three.
         drop_padding: leave out the samples that a DistributedSampler repeats to give every rank as many, and those of
             loaders that a CombinedLoader of mode "max_size_cycle" has started anew.
         average: of the classes, "macro", "micro" or "weighted"; the loggers get the score of each class as well.
@@ -286,7 +291,7 @@ class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the
             start of a run, another monitor with the same keys; while running, a step that gives no predictions, or
             calls ``model`` not once, and input that does not fit.
         TypeError: an argument of another type.
-        ModuleNotFoundError: ``figure=True`` without matplotlib, ``report`` without Jinja2.
+        ModuleNotFoundError: ``figure`` without matplotlib, ``report`` without Jinja2.
         OSError: ``report`` in a folder that does not exist, at the start of a run.
 
     >>> from segiou.lightning import SegmentationMonitor

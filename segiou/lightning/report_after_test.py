@@ -41,6 +41,14 @@ class TestReport:
         """Raise OSError where the page could not be written."""
         require_writable(self.path)
 
+    def require_different(self, other: "TestReport") -> None:
+        """Raise ValueError where another monitor of the trainer would write the same page."""
+        if self.path.resolve() == other.path.resolve():
+            raise ValueError(
+                f"two SegmentationMonitors of one trainer would both write report={str(self.path)!r}: give each a path "
+                "of its own"
+            )
+
     def start(self, loaders: int, device: torch.device) -> None:
         """Forget what was collected, and collect for so many loaders."""
         self._loaders = [WorstImages(self._metric.clone().to(device), WORST) for _ in range(loaders)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from torch.utils.data import IterableDataset, Subset
 
 from segiou import ConfidenceInterval, ImagewiseIoU, MeanIoU, SegmentationMetrics
@@ -63,6 +63,30 @@ def captured_training(**options: Any) -> dict[str, float]:
     model = OwnForward()
     runner.fit(model, loader(7, batch_size=2), loader(5, batch_size=2))
     return {**logged(runner), "forward": float("forward" in vars(model))}
+
+
+class Kept(Callback):
+    """Reads the images that a monitor is about to show."""
+
+    def __init__(self, watched: Any) -> None:
+        self.watched = watched
+
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        self.samples = self.watched._results["val"][0].samples
+
+
+def sampled(**options: Any) -> dict[str, float]:
+    """Images to look at: of all processes, and the repeated one once."""
+    monitors = {choice: monitor(samples=choice, model="net", prefix=f"{choice}/") for choice in (20, 3, "first")}
+    kept = {choice: Kept(watched) for choice, watched in monitors.items()}
+    runner = trainer(*monitors.values(), *kept.values(), **options)
+    runner.validate(Silent(), loader(7, batch_size=2), verbose=False)
+    return {
+        f"{choice}/{place}/{name}": float(value)
+        for choice, callback in kept.items()
+        for place, sample in enumerate(callback.samples)
+        for name, value in (("score", sample.score), ("photo", sample.photo.sum()), ("label", sample.label.sum()))
+    }
 
 
 def nothing_given(**options: Any) -> dict[str, float]:
@@ -242,6 +266,7 @@ EQUAL_TO_ONE_PROCESS: dict[str, Callable[..., dict[str, float]]] = {
         captured_network,
         captured_forward,
         captured_training,
+        sampled,
         nothing_given,
         two_loaders,
         more_metrics,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from segiou import MeanIoU
-from segiou.lightning.image_panels import HEAD, panel
+from segiou.lightning.image_panels import HEAD, LINE, MOST_NAMED, panel
 from segiou.lightning.image_samples import SIDE, Photo, Sample, Samples
 from segiou.report.pictures import IGNORED as GREY
 from segiou.report.pictures import WRONG, colours
@@ -143,3 +143,19 @@ def test_a_panel_shows_photo_label_prediction_and_error():
     assert at(3, 1, 1) not in (WRONG[:3], (100, 100, 100), GREY[:3])
     without = panel(sample._replace(photo=None), palette, [IGNORED])
     assert without.shape == (side + HEAD, 3 * side + 2 * gap, 3)
+
+
+def test_a_legend_names_the_classes_that_occur_up_to_24():
+    label = np.full((100, 100), 2)
+    sample = Sample(0.5, None, np.where(np.arange(100) < 50, 1, label), label)
+
+    def legend(classes):
+        names = [f"name {place}" for place in range(classes)]
+        return panel(sample, colours(classes), [], names)[HEAD + 100 :]
+
+    shown = legend(MOST_NAMED)
+    assert len(shown) == LINE
+    found = {tuple(pixel) for pixel in shown.reshape(-1, 3).tolist()}
+    assert {*colours(MOST_NAMED)[1:3], WRONG[:3]} <= found
+    assert not {*colours(MOST_NAMED)[3:], colours(MOST_NAMED)[0], GREY[:3]} & found - {(128, 128, 128)}
+    assert len(legend(MOST_NAMED + 1)) == 0

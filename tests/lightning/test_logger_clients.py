@@ -1,6 +1,7 @@
 """The clients of W&B and MLflow themselves, offline, and what they have written read back; extra ``loggers``."""
 
 import importlib.util
+import itertools
 import json
 import re
 import struct
@@ -8,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pytorch_lightning.loggers import MLFlowLogger, WandbLogger
 
 from segiou import MeanIoU
@@ -26,7 +29,7 @@ PNG = b"\x89PNG"
 
 
 def monitor(**options: Any) -> SegmentationMonitor:
-    return SegmentationMonitor(CLASSES, ignore_index=IGNORED, **{"class_names": NAMES, "figure": True, **options})
+    return SegmentationMonitor(CLASSES, ignore_index=IGNORED, **{"class_names": NAMES, **options})
 
 
 def expected(model: Tiny, names: list[str]) -> dict[str, float]:
@@ -37,6 +40,24 @@ def expected(model: Tiny, names: list[str]) -> dict[str, float]:
     per_class = alone.compute()
     found = {f"val/IoU_per_class/{name}": float(score) for name, score in zip(names, per_class, strict=True)}
     return {"val/mIoU": float(per_class.nanmean()), **found}
+
+
+def counted(model: Tiny) -> dict[tuple[str, str], int]:
+    """Pixels of the last validation by the names of their label and their prediction, one by one."""
+    found = dict.fromkeys(itertools.product(NAMES, NAMES), 0)
+    for scores, target in model.seen["val", 0].values():
+        for label, predicted in zip(target.flatten().tolist(), scores.argmax(1).flatten().tolist(), strict=True):
+            if label != IGNORED:
+                found[NAMES[label], NAMES[predicted]] += 1
+    return found
+
+
+def image_scores(model: Tiny) -> list[float]:
+    """The mIoU of each image of the last validation by a metric alone."""
+    batches = model.seen["val", 0].values()
+    images = [image for scores, target in batches for image in zip(scores, target, strict=True)]
+    alone = MeanIoU(CLASSES, ignore_index=IGNORED)
+    return [float(alone(scores[None], target[None])) for scores, target in images]
 
 
 def records(path: Path) -> Iterator[Any]:
@@ -93,9 +114,31 @@ def test_wandb(wandb_logger, tmp_path):
         for key in ("val/mIoU", "val/Dice_per_class/road")
     }
     assert steps == {"val/mIoU": [1, 3], "val/Dice_per_class/road": [1, 3]}, "in one row with Lightning's own"
-    pictures = sorted(tmp_path.rglob("media/images/val/confusion_matrix*.png"))
-    assert len(pictures) == 2
-    assert pictures[0].read_bytes().startswith(PNG)
+    (picture,) = tmp_path.rglob("media/images/val/confusion_matrix*.png")
+    assert picture.read_bytes().startswith(PNG)
+    (shown,) = tmp_path.rglob("media/table/**/*confusion_matrix_counts*.json")
+    table = json.loads(shown.read_text())
+    assert table["columns"] == ["Actual", "Predicted", "nPredictions"]
+    assert {tuple(row[:2]): row[2] for row in table["data"]} == counted(model)
+
+
+@WANDB
+def test_wandb_gets_photos_with_masks_of_its_own(wandb_logger, tmp_path):
+    import wandb
+
+    model = Tiny()
+    trainer(monitor(samples=2, figure=False), logger=wandb_logger).validate(model, loader(), verbose=False)
+    wandb.finish()
+    wandb.teardown()
+    (shown,) = [row for row in history(tmp_path) if "val/samples/count" in row]
+    assert shown["val/samples/count"] == 2
+    worst = sorted((score, place) for place, score in enumerate(image_scores(model)))[:2]
+    assert shown["val/samples/captions"] == [f"mIoU {score:.4f}" for score, _ in worst]
+    assert len(list(tmp_path.rglob("media/images/val/samples*.png"))) == 2
+    masks = [Image.open(path) for path in tmp_path.rglob("media/images/mask/val/samples*.mask.png")]
+    assert len(masks) == 4, "label and prediction of each"
+    targets = [image for _, target in model.seen["val", 0].values() for image in target]
+    assert all(any(np.array_equal(np.asarray(mask), targets[place]) for mask in masks) for _, place in worst)
 
 
 def mlflow_logger(store: str, folder: Path, monkeypatch) -> MLFlowLogger:
@@ -114,16 +157,19 @@ def artifacts(logger: MLFlowLogger, path: str | None = None) -> list[str]:
 @pytest.mark.parametrize("store", STORES)
 def test_mlflow(store, tmp_path, monkeypatch):
     model, logger = Tiny(), mlflow_logger(store, tmp_path, monkeypatch)
-    trainer(monitor(), logger=logger, max_epochs=2).fit(model, loader(batch_size=4), loader())
+    trainer(monitor(samples=2), logger=logger, max_epochs=2).fit(model, loader(batch_size=4), loader())
     run = logger.experiment.get_run(logger.run_id)
     assert run.info.status == "FINISHED"
     kept = [re.sub("[^a-zA-Z0-9_. -]", "", name) for name in NAMES]
     for key, score in expected(model, kept).items():
         assert run.data.metrics[key] == pytest.approx(score, rel=1e-6), key
         assert [point.step for point in logger.experiment.get_metric_history(logger.run_id, key)] == [1, 3]
-    assert artifacts(logger) == [f"val/confusion_matrix_epoch{epoch}_step{2 * epoch + 1}.png" for epoch in (0, 1)]
-    picture = Path(logger.experiment.download_artifacts(logger.run_id, artifacts(logger)[0], str(tmp_path)))
-    assert picture.read_bytes().startswith(PNG)
+    places = [f"_epoch{epoch}_step{2 * epoch + 1}.png" for epoch in (0, 1)]
+    kept = [f"val/confusion_matrix{places[1]}", *(f"val/samples/{place}{at}" for place in (0, 1) for at in places)]
+    assert sorted(artifacts(logger)) == kept
+    for name in kept:
+        picture = Path(logger.experiment.download_artifacts(logger.run_id, name, str(tmp_path)))
+        assert picture.read_bytes().startswith(PNG)
 
 
 @MLFLOW
@@ -141,7 +187,7 @@ def test_names_that_mlflow_would_merge_stay_apart(store, tmp_path, monkeypatch):
 @MLFLOW
 def test_a_store_that_fails_does_not_end_the_training(tmp_path, monkeypatch):
     logger = mlflow_logger("file", tmp_path, monkeypatch)
-    monkeypatch.setattr(type(logger.experiment), "log_figure", lambda *args: 1 / 0)
+    monkeypatch.setattr(type(logger.experiment), "log_image", lambda *args, **kwargs: 1 / 0)
     model = Tiny()
     with pytest.warns(UserWarning, match="MLFlowLogger did not take what .* ZeroDivisionError"):
         trainer(monitor(), logger=logger, max_epochs=2).fit(model, loader(), loader())

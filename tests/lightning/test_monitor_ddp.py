@@ -85,6 +85,16 @@ def test_a_report_shows_the_worst_images_of_all_processes(ranks):
     assert shown[-1] == "report_dataloader_idx_1.html/4"
 
 
+def test_the_images_to_look_at_are_those_of_all_processes_once(ranks):
+    shown = ranks[0]["sampled"]["logged"]
+    scores = [value for key, value in shown.items() if key.startswith("20/") and key.endswith("score")]
+    assert len(scores) == 7
+    assert scores == sorted(scores)
+    assert [shown[f"3/{place}/score"] for place in range(3)] == scores[:3]
+    first = [float(target.sum()) for _, target in list(samples(7))[:4]]
+    assert [shown[f"first/{place}/label"] for place in range(4)] == first
+
+
 def test_training_stops_early_and_keeps_the_best(ranks):
     got = ranks[1]["monitored"]["logged"]
     assert got["epochs"] == 2
