@@ -57,6 +57,13 @@ Json = Annotated[Path | None, _option("Write everything as JSON; - prints it.", 
 AsJson = Annotated[bool, _option("Print it as a label file.", "--json")]
 Csv = Annotated[Path | None, _option("Write the table of classes.", "--csv", metavar="FILE")]
 Report = Annotated[Path | None, _option("Write a page of HTML.", "--report", metavar="FILE")]
+Images = Annotated[
+    Path | None,
+    _option("Photos for --report, shrunk to JPEG: about 10 to 80 kB for each image shown.", metavar="FOLDER"),
+]
+ImageSuffix = Annotated[str, _option("What names of photos end with, such as _leftImg8bit.", metavar="TEXT")]
+Title = Annotated[str | None, _option("Title of the page of --report.", metavar="TEXT")]
+ModelName = Annotated[str | None, _option("Name of the model, for the page of --report.", metavar="TEXT")]
 Strict = Annotated[bool, _option("Stop at the first file that cannot be scored.", "--strict")]
 Name = Annotated[
     str | None, typer.Argument(help="Show its classes; or those of a label file.", autocompletion=_presets)
@@ -91,6 +98,10 @@ def evaluate_command(
     json: Json = None,
     csv: Csv = None,
     report: Report = None,
+    images: Images = None,
+    image_suffix: ImageSuffix = "",
+    title: Title = None,
+    model_name: ModelName = None,
     strict: Strict = False,
     workers: Workers = None,
     max_pixels: MaxPixels = None,
@@ -107,7 +118,8 @@ def evaluate_command(
     )  # fmt: skip
     outputs = {"--json": json, "--csv": csv, "--report": report}
     files = commands.Files.of([pred], label, pred_suffix, label_suffix, outputs)
-    commands.run_evaluate(options, files, worst, strict, workers)
+    page = commands.PageOptions(images, image_suffix, title, model_name)
+    commands.run_evaluate(options, files, page, worst, strict, workers)
 
 
 @app.command(no_args_is_help=True)

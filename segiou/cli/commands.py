@@ -1,8 +1,11 @@
 """What ``segiou evaluate`` and ``segiou compare`` do, once their arguments are known."""
 
+import shlex
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +23,7 @@ from segiou.evaluation import processes
 from segiou.evaluation.evaluate import Outcome, evaluate
 from segiou.evaluation.masks import MaskError, shown
 from segiou.evaluation.pairing import Pairing, pair
+from segiou.evaluation.photos import Photos, find_photos
 from segiou.evaluation.tally import GivenScores, Scoring
 
 T = TypeVar("T")
@@ -52,11 +56,50 @@ class Files:
         return cls(preds, label, pred_suffix, label_suffix, named)
 
 
-def run_evaluate(options: Options, files: Files, worst: int, strict: bool, workers: int | None) -> None:
+@dataclass(frozen=True)
+class PageOptions:
+    """What the page of ``--report`` shows beside scores.
+
+    Args:
+        images: the folder of photos, or the file of one, or None.
+        image_suffix: what names of photos end with.
+        title: of the page, or None for one that names the model.
+        model_name: of the model that made the predictions, or None.
+    """
+
+    images: Path | None = None
+    image_suffix: str = ""
+    title: str | None = None
+    model_name: str | None = None
+
+    def require_report(self, report: Path | None) -> None:
+        """Raise for options of a page that is not written."""
+        given = {"--images": self.images, "--image-suffix": self.image_suffix, "--title": self.title}
+        for option, value in {**given, "--model-name": self.model_name}.items():
+            if value and report is None:
+                raise typer.BadParameter(f"{option} is for the page of --report: pass --report FILE too")
+        if self.image_suffix and self.images is None:
+            raise typer.BadParameter("--image-suffix is for --images: pass the folder of photos too")
+
+    def photos(self, files: Files, pairing: Pairing) -> Photos | None:
+        """The photos of the images, or None. Raises ValueError or OSError, also for an output that is a photo."""
+        if self.images is None:
+            return None
+        found = find_photos(self.images, [item.name for item in pairing.items], self.image_suffix)
+        require_outputs(files.outputs, found.files)
+        return found
+
+
+def run_evaluate(
+    options: Options, files: Files, page: PageOptions, worst: int, strict: bool, workers: int | None
+) -> None:
     """Score one model, show it, and write what is asked for."""
     json, csv, report = (files.outputs[name] for name in ("--json", "--csv", "--report"))
+    page.require_report(report)
+    without_photo: list[tuple[str, str]] = []
     with processes.joined():
         scoring, pairing = _prepared(options, files)
+        photos = _checked(lambda: page.photos(files, pairing))
         if report is not None and not installed("jinja2"):
             raise typer.BadParameter("--report needs Jinja2: pip install 'segiou[report]'")
         facts = _facts(options, {"pred": files.preds[0], "label": files.label, "pairs": len(pairing.items)})
@@ -67,8 +110,15 @@ def run_evaluate(options: Options, files: Files, worst: int, strict: bool, worke
             console.show_failures(console_of(stderr=True), outcome)
             write(json, lambda: results.as_json(outcome, facts))
             write(csv, lambda: results.as_csv(result))
-            write(report, lambda: _report(outcome, pairing, scoring, worst))
-    _finish(outcome)
+            if report is not None:
+                facts = _page_facts(pairing, page)
+                from segiou.cli.pages import report_of
+
+                made = report_of(outcome, pairing.items, scoring, facts, worst, photos, page.title or "")
+                without_photo = made.without_photo
+                console.show_missing_photos(console_of(stderr=True), without_photo)
+                write(report, lambda: _page(made.report))
+    _finish(outcome, bool(without_photo))
 
 
 def run_compare(options: Options, files: Files, most: int, strict: bool, workers: int | None) -> None:
@@ -139,18 +189,28 @@ def _facts(options: Options, files: dict[str, Any]) -> dict[str, Any]:
     return {"segiou": __version__, **plain, **options.facts()}
 
 
-def _report(outcome: Outcome, pairing: Pairing, scoring: Scoring, worst: int) -> bytes:
-    from segiou.cli.pages import report_of
+def _page_facts(pairing: Pairing, page: PageOptions) -> dict[str, str]:
+    """What a reader of the page needs to know of how it was made."""
+    first = pairing.items[0]
+    named = {} if page.model_name is None else {"Model": page.model_name}
+    return {
+        **named,
+        "Made": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        "Command": shlex.join(["segiou", *sys.argv[1:]]),
+        "Predictions": f"such as {shown(first.preds[0])}",
+        "Labels": f"such as {shown(first.label)}",
+    }
+
+
+def _page(report: Any) -> bytes:
     from segiou.report import render
 
-    first = pairing.items[0]
-    facts = {"Predictions": f"such as {shown(first.preds[0])}", "Labels": f"such as {shown(first.label)}"}
-    return render(report_of(outcome, pairing.items, scoring, facts, worst)).encode("utf-8", "backslashreplace")
+    return render(report).encode("utf-8", "backslashreplace")
 
 
-def _finish(outcome: Outcome) -> None:
+def _finish(outcome: Outcome, failed: bool = False) -> None:
     """Exit as the outcome says: 130 after Ctrl-C and 143 after SIGTERM, as shells have it, 1 where a file failed."""
     if outcome.stopped:
         raise typer.Exit(128 + signal.Signals(outcome.stopped))
-    if outcome.failures:
+    if outcome.failures or failed:
         raise typer.Exit(1)

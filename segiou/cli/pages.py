@@ -2,20 +2,35 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from segiou.evaluation.evaluate import Outcome
 from segiou.evaluation.mask_files import read_mask
 from segiou.evaluation.masks import MaskError
 from segiou.evaluation.pairing import Item
+from segiou.evaluation.photos import Photos
 from segiou.evaluation.placement import in_one_place
 from segiou.evaluation.tally import Scoring
 from segiou.metrics.scores import SegmentationMetrics
 from segiou.report import Report, WorstImage
 
 
+class Made(NamedTuple):
+    """A report, and the images whose photo it does not show, each with the reason."""
+
+    report: Report
+    without_photo: list[tuple[str, str]]
+
+
 def report_of(
-    outcome: Outcome, items: Sequence[Item], scoring: Scoring, facts: Mapping[str, str], worst: int
-) -> Report:
+    outcome: Outcome,
+    items: Sequence[Item],
+    scoring: Scoring,
+    facts: Mapping[str, str],
+    worst: int,
+    photos: Photos | None = None,
+    title: str = "",
+) -> Made:
     """What the page shows of one model.
 
     Args:
@@ -24,9 +39,12 @@ def report_of(
         scoring: how they were read.
         facts: what else a reader needs to know, by name.
         worst: how many images are shown.
+        photos: of the images, where they are to be shown. Each is shrunk and encoded as JPEG, about 10 to 80 kB.
+        title: of the page; made of the name of the model where empty.
     """
     (result,) = outcome.results
     files = {item.name: item for item in items}
+    missing: list[tuple[str, str]] = []
     shown = [(files[str(name)], value) for name, value in result.images.worst(worst)]
     labels = scoring.of_label.colours
     means = {name: value for name, value in result.scores.items() if name in ("mIoU_I", "mIoU_C")}
@@ -35,6 +53,7 @@ def report_of(
     if result.groups is not None:
         means["mIoU of groups"] = result.groups.scores["mIoU"]
     stopped = ["PARTIAL: interrupted, and only the images up to then are scored"] * outcome.partial
+    overlays = [found for item, value in shown if (found := _worst_image(item, value, scoring, photos, missing))]
     rule = {} if result.interval_rule is None else {"Intervals": result.interval_rule}
     report = Report.of(
         SegmentationMetrics(**scoring.arguments, validate_args=False),
@@ -43,18 +62,21 @@ def report_of(
         scores=means,
         images=result.images,
         image_metric=result.image_metric,
-        worst=[found for item, value in shown if (found := _worst_image(item, value, scoring)) is not None],
+        worst=overlays,
+        title=title or ", ".join(filter(None, ["Segmentation report", facts.get("Model")])),
         palette=None if labels is None else labels.palette,
         facts={**facts, "Images": f"{len(result.images.ids):,} scored", **rule},
-        notes=[*stopped, *(f"{name}: {reason}" for name, reason in outcome.failures)],
+        notes=[*stopped, *(f"{name}: {reason}" for name, reason in [*outcome.failures, *missing])],
     )
-    if result.boundary is None:
-        return report
-    return replace(report, per_class={**report.per_class, "BoundaryIoU": result.boundary[0]})
+    if result.boundary is not None:
+        report = replace(report, per_class={**report.per_class, "BoundaryIoU": result.boundary[0]})
+    return Made(report, missing)
 
 
-def _worst_image(item: Item, score: float, scoring: Scoring) -> WorstImage | None:
-    """The masks of an image; None where they are volumes, or have gone meanwhile."""
+def _worst_image(
+    item: Item, score: float, scoring: Scoring, photos: Photos | None, missing: list[tuple[str, str]]
+) -> WorstImage | None:
+    """The masks and the photo of an image; None where they are volumes, or have gone meanwhile."""
     try:
         of_pred, of_label, most = scoring.of_pred, scoring.of_label, scoring.max_pixels
         label = of_label.labels_of(read_mask(item.label, most))
@@ -62,4 +84,12 @@ def _worst_image(item: Item, score: float, scoring: Scoring) -> WorstImage | Non
         classes = of_pred.classes(pred).numpy(), of_label.classes(label).numpy()
     except MaskError:
         return None
-    return WorstImage(item.name, score, *classes) if len(label.shape) == 2 else None
+    if len(label.shape) != 2:
+        return None
+    photo = None
+    if photos is not None:
+        try:
+            photo = photos.read(item.name, label.shape)
+        except MaskError as error:
+            missing.append((item.name, str(error)))
+    return WorstImage(item.name, score, *classes, photo)

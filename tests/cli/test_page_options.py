@@ -1,0 +1,101 @@
+"""The options of the shell for the page: photos, title and the name of the model."""
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.helpers.shell_cases import SIZE, THREE, plain, run
+
+PAGE = ["--report", "page.html", "--images", "photos", "--worst", "9"]
+
+
+@pytest.fixture(autouse=True)
+def _photos(folders):
+    for path in Path("gt").rglob("*.png"):
+        photo = Path("photos", path.parent.name, path.name.replace("_gt.png", ".jpg"))
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((*SIZE, 3), (200, 100, 50), np.uint8)).save(photo, quality=95)
+
+
+def shown() -> list[np.ndarray]:
+    found = re.findall(r"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", Path("page.html").read_text())
+    return [np.array(Image.open(io.BytesIO(base64.b64decode(data)))) for data in found]
+
+
+def test_photos_are_shown_beside_the_masks():
+    run("evaluate", "a", "gt", *THREE, *PAGE)
+    photos = shown()
+    assert len(photos) == 9
+    assert all(photo.shape == (*SIZE, 3) for photo in photos)
+    assert np.abs(photos[0].astype(int) - (200, 100, 50)).max() < 10
+
+
+def test_names_of_photos_may_end_with_a_suffix():
+    for path in list(Path("photos").rglob("*.jpg")):
+        path.rename(path.with_stem(f"{path.stem}_photo"))
+    found = run("evaluate", "a", "gt", *THREE, *PAGE, code=2)
+    assert "pass --image-suffix" in plain(found.output)
+    for suffix in ("_photo", "_photo.jpg"):
+        run("evaluate", "a", "gt", *THREE, *PAGE, "--image-suffix", suffix)
+        assert len(shown()) == 9
+
+
+def test_a_photo_that_cannot_be_shown_is_named():
+    photos = sorted(Path("photos").rglob("*.jpg"))
+    photos[0].unlink()
+    photos[1].write_bytes(photos[1].read_bytes()[:100])
+    Image.new("RGB", (3, 2)).save(photos[2])
+    found = run("evaluate", "a", "gt", *THREE, *PAGE, code=1)
+    page = Path("page.html").read_text()
+    reasons = (
+        "no photo of this name",
+        "the photo cannot be read",
+        "the photo must have the size of its label, 6x8, got 2x3",
+    )
+    for reason in reasons:
+        assert reason in found.stderr
+        assert reason in page
+    assert len(shown()) == 6
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "I;16"])
+def test_photos_of_other_kinds_are_shown(mode):
+    values = np.arange(48).reshape(SIZE)
+    picture = Image.fromarray((values * 1000).astype(np.uint16)) if mode == "I;16" else Image.new("RGB", SIZE[::-1])
+    for path in Path("photos").rglob("*.jpg"):
+        path.unlink()
+        (picture if mode == "I;16" else picture.convert(mode)).save(path.with_suffix(".png"))
+    run("evaluate", "a", "gt", *THREE, *PAGE)
+    assert len(shown()) == 9
+    assert (shown()[0].max() > 200) == (mode == "I;16")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--images", "photos"], "--images is for the page of --report"),
+        (["--title", "x"], "--title is for the page of --report"),
+        (["--report", "page.html", "--image-suffix", "x"], "--image-suffix is for --images"),
+        (["--report", "page.html", "--images", "nowhere"], "nowhere does not exist"),
+        (["--report", "photos/0/0.jpg", "--images", "photos"], "is a file of the input"),
+    ],
+)
+def test_options_that_do_not_fit(options, reason):
+    before = Path("photos/0/0.jpg").read_bytes()
+    found = run("evaluate", "a", "gt", *THREE, *options, code=2)
+    assert reason in plain(found.output)
+    assert Path("photos/0/0.jpg").read_bytes() == before
+
+
+def test_the_page_says_what_it_is_of():
+    run("evaluate", "a", "gt", *THREE, *PAGE, "--title", "A <b>title</b>", "--model-name", "my & net")
+    page = Path("page.html").read_text()
+    assert "<title>A &lt;b&gt;title&lt;/b&gt;</title>" in page
+    assert "my &amp; net" in page
+    assert re.search(r"<dt>Made</dt><dd>\d{4}-\d\d-\d\d ", page)
+    assert "<dt>Command</dt>" in page
