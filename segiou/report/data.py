@@ -54,6 +54,8 @@ class Report:
         palette: C colours of red, green and blue, 0 to 255; colours of the page's own where None.
         facts: more that a reader needs to reproduce the numbers, such as the folders, by name.
         notes: a line each, such as a file that could not be scored and why.
+        history: scores over epochs by name, a number for each epoch, nan where there was none. Each becomes a curve;
+            names with "/" are of classes, and are folded away.
 
     Raises:
         ValueError: counts, columns, colours or overlays of a shape that does not fit the metric.
@@ -71,6 +73,7 @@ class Report:
     palette: Sequence[Colour] | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    history: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _checked(self.counts, self.metric)

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from segiou.report.conventions import absent, averages, conventions
+from segiou.report.curves import curves
 from segiou.report.data import Report, WorstImage
 from segiou.report.files import require_writable, write_whole
 from segiou.report.matrix import Confusion, confusions, matrix_of
+from segiou.report.meanings import meaning
 from segiou.report.pictures import colours, overlay
 from segiou.report.views import class_table, distribution, headlines, rows
 
@@ -50,12 +52,18 @@ def _shown(report: Report) -> dict[str, Any]:
     palette = list(report.palette or colours(len(metric.class_names)))
     table = class_table(report)
     matrix = matrix_of(metric, report.counts)
+    drawn = curves(report.history)
     by_pixels, by_share = (confusions(matrix, PAIRS, by_share) for by_share in (False, True))
     return {
         "report": report,
         "version": __version__,
         "headlines": headlines(report),
         "columns": list(table.columns),
+        "meaning": meaning,
+        "curves": [curve for curve in drawn if "/" not in curve.name],
+        "class_curves": [curve for curve in drawn if "/" in curve.name],
+        "without_score": any(not number.exists for column in table.columns.values() for number in column.scores),
+        "copies": [("Markdown", table.to_markdown()), ("LaTeX", table.to_latex())],
         "rows": list(rows(report, table, palette)),
         "means": [column.average for column in table.columns.values()],
         "pairs": sorted({*by_pixels, *by_share}, key=lambda pair: (-pair.pixels, pair)),

@@ -46,6 +46,22 @@ opacity?.addEventListener("input", () => {
   document.documentElement.style.setProperty("--opacity", opacity.value / 100);
 });
 
+/* copying: by the clipboard of the browser, or where that is refused by marking the text to be copied by hand */
+for (const button of document.querySelectorAll("[data-copies]")) {
+  button.addEventListener("click", async () => {
+    const field = document.getElementById(button.dataset.copies), said = document.getElementById("copied");
+    try {
+      await navigator.clipboard.writeText(field.value);
+      said.textContent = "Copied.";
+    } catch {
+      field.hidden = false;
+      field.focus();
+      field.select();
+      said.textContent = "The browser refuses to copy: the text is marked below.";
+    }
+  });
+}
+
 /* the heat map: shares of rows on a canvas, right cells in one hue and errors in another */
 const matrix = JSON.parse(document.getElementById("heat-data").textContent);
 const canvas = document.getElementById("heat");

@@ -23,6 +23,7 @@ from segiou.metrics.intervals import Interval
 from segiou.report import Report, WorstImage, render, write_report
 from segiou.report.files import require_writable, write_whole
 from segiou.report.matrix import confusions, matrix_of
+from segiou.report.meanings import meaning
 from segiou.report.pictures import IGNORED as GREY
 from segiou.report.pictures import SIDE, WRONG, colours, overlay
 from segiou.report.views import distribution
@@ -67,7 +68,7 @@ def test_the_headline_is_what_the_metrics_compute(full):
     text = Page(full[1]).text
     for name, interval in full[0].scores.items():
         low, high = float(interval.low), float(interval.high)
-        assert f"{name} {values[name]:.4f} {low:.4f} to {high:.4f}" in text
+        assert f"{name} {meaning(name)} {values[name]:.4f} {low:.4f} to {high:.4f}" in text
 
 
 @pytest.mark.parametrize("average", ["macro", "micro", "weighted", "none"])

@@ -306,3 +306,28 @@ def test_the_page_prints(page):
         assert page.execute_script("return getComputedStyle(document.body).color") == "rgb(29, 35, 39)"  # dark on paper
     finally:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+@pytest.mark.parametrize(("kind", "start"), [("Markdown", "| class |"), ("LaTeX", r"\begin{tabular}")])
+def test_the_table_is_copied(page, kind, start):
+    page.execute_script(
+        "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async text => { window.taken = text; }}})"
+    )
+    found(page, f"[data-copies=copy-{kind}]").send_keys("\ue007")
+    assert page.execute_script("return window.taken").startswith(start)
+    assert found(page, "#copied").text == "Copied."
+
+
+def test_a_table_that_cannot_be_copied_is_marked(page):
+    page.execute_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    found(page, "[data-copies=copy-Markdown]").click()
+    assert page.switch_to.active_element.get_attribute("id") == "copy-Markdown"
+    assert page.execute_script("return getSelection().toString()").startswith("| class |")
+
+
+def test_the_meaning_of_a_score_is_shown_by_a_key(page):
+    summary = found(page, ".meaning summary")
+    assert "intersection over union" in summary.get_attribute("title")
+    assert not found(page, ".meaning p").is_displayed()
+    summary.send_keys("\ue007")
+    assert found(page, ".meaning p").is_displayed()
