@@ -37,7 +37,7 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
-AT_THE_TOP = {"__init__", "__main__", "argument_checks", "functional", "plots", "transformers"}
+AT_THE_TOP = {"__init__", "__main__", "argument_checks", "plots", "transformers"}
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -53,6 +53,8 @@ def cases(threads: int) -> Iterator[Case]:
     images, scores = partial(label_maps, 22, 16, 256, 256), partial(score_maps, 16, 22, 256, 256)
     yield Case("labels int64 4x512x512", partial(one_matrix, labels, 22), quick=True, memory=True)
     yield Case("labels uint8 4x512x512", partial(one_matrix, small, 22), quick=True)
+    for kind, maps in (("int64", labels), ("uint8", small)):
+        yield Case(f"labels {kind} 4x512x512, 10 % noise", partial(one_matrix, partial(maps, noise=0.1), 22))
     yield Case("labels uint8 4x512x512, random", partial(one_matrix, partial(small, patch=1), 22))
     yield Case("labels int64 4x512x512, C=1000, random", partial(one_matrix, many, 1000))
     yield Case("six scores, labels int64 4x512x512", partial(six_scores, labels, 22), quick=True)
@@ -106,10 +108,13 @@ def score_maps(*shape: int, dtype: torch.dtype = torch.float32, size: tuple[int,
     return preds.to(memory_format=where.get("layout", torch.contiguous_format)), framed(target, shape[1])
 
 
-def label_maps(classes: int, *shape: int, dtype: torch.dtype = torch.int64, patch: int = 64) -> Maps:
+def label_maps(
+    classes: int, *shape: int, dtype: torch.dtype = torch.int64, patch: int = 64, noise: float = 0.0
+) -> Maps:
     target = coherent(classes, *shape, patch=patch).to(dtype)
-    preds = target.roll(3, -1) if patch > 1 else torch.randint_like(target, classes)
-    return preds, framed(target, classes)
+    random = torch.randint_like(target, classes)
+    preds = target.roll(3, -1) if patch > 1 else random
+    return torch.where(torch.rand(target.shape) < noise, random, preds), framed(target, classes)
 
 
 def binary_logits(*shape: int) -> Maps:

@@ -15,6 +15,7 @@ from segiou.classification.tasks import TaskMetric, arguments_of
 from segiou.counting import IgnoreIndex, Task
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.arguments import StatMetricArguments
+from segiou.metrics.given_counts import counted_or_given
 from segiou.metrics.pixels import here
 from segiou.scoring.averaging import Average
 from segiou.scoring.formulas import areas_of
@@ -130,7 +131,7 @@ class StatScores(TaskMetric):
                 f'target must have at least {least} axes for multidim_average="samplewise", which scores each image, '
                 f"got shape {tuple(target.shape)}"
             )
-        counts, errors = here(self.counted(preds, target, per_image=True), self.errors.device)
+        counts, errors = here(counted_or_given(self, preds, target, per_image=True), self.errors.device)
         return {self._state_name: counts.sum(0), "errors": errors, self._images_name: [self.stats(counts)]}
 
     def compute(self) -> Tensor:

@@ -24,7 +24,8 @@ from segiou.evaluation.evaluate import Outcome, evaluate
 from segiou.evaluation.masks import MaskError, shown
 from segiou.evaluation.pairing import Pairing, pair
 from segiou.evaluation.photos import Photos, find_photos
-from segiou.evaluation.tally import GivenScores, Scoring
+from segiou.evaluation.tally import Scoring
+from segiou.metrics.scores import SegmentationMetrics
 
 T = TypeVar("T")
 
@@ -174,7 +175,7 @@ def _outcome(pairing: Pairing, scoring: Scoring, workers: int | None, strict: bo
         raise stopped(f"{name}: {reason}")
     rank, world = processes.place()
     share = len(pairing.items[rank::world])
-    with console.Watch(GivenScores(**scoring.arguments), share, rank == 0) as watch:
+    with console.Watch(SegmentationMetrics(**scoring.arguments), share, rank == 0) as watch:
         try:
             outcome = evaluate(pairing, scoring, workers=workers or processes.threads(), strict=strict, watch=watch)
         except MaskError as error:

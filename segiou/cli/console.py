@@ -11,9 +11,9 @@ from torch import Tensor
 from segiou.cli.results import FBETA, Row, class_table, headline
 from segiou.cli.terminal import console, right, table
 from segiou.evaluation.evaluate import Outcome
-from segiou.evaluation.tally import GivenScores, Result
+from segiou.evaluation.tally import Result
 from segiou.metrics.intervals import Comparison
-from segiou.metrics.scores import MeanIoU
+from segiou.metrics.scores import MeanIoU, SegmentationMetrics
 
 EVERY = 0.2  # seconds between two looks at the running mIoU
 MOST_NAMED = 10  # files that could not be scored
@@ -22,7 +22,7 @@ MOST_NAMED = 10  # files that could not be scored
 class Watch:
     """A progress bar with images a second and the mIoU so far; nothing where there is no terminal."""
 
-    def __init__(self, metric: GivenScores, items: int, shown: bool) -> None:
+    def __init__(self, metric: SegmentationMetrics, items: int, shown: bool) -> None:
         columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
         out = console(stderr=True)
         self.progress = Progress(*columns, console=out, disable=not (shown and out.is_terminal), transient=True)

@@ -14,7 +14,6 @@ __all__ = ["Counted", "IgnoreIndex", "Rules", "Task", "Upsample", "count", "kern
 
 
 @uncompiled
-@torch.no_grad()
 def count(preds: Any, target: Any, rules: Rules, per_image: bool = False) -> Counted:
     """Count one batch.
 

@@ -80,19 +80,23 @@ def _over_chunks(
     size = num_classes + 1
     pixels = max(1, target[:1].numel())
     step = max(1, CHUNK // max(pixels, size * size if each else 1))
-    counts = torch.zeros((items if each else 1, size, size), dtype=torch.int64, device=target.device)
-    errors = torch.zeros(4, dtype=torch.int64, device=target.device)
+    counts: list[Tensor] = []
+    errors: list[Tensor] = []
     for start in range(0, items if target.numel() else 0, step):
         part = slice(start, start + step)
         preds, flaws = read(part)
         table = _table(preds, target[part], num_classes, ignore, each)
         folded = _folded(table, num_classes, ignore)
-        counts[part if each else slice(0, 1)] += folded
-        errors[:2] += torch.stack(
-            [folded[:, :-1, num_classes].sum(), _bad_target(table, target[part], num_classes, ignore)]
-        )
-        errors[2:] += flaws
-    return Counted(counts if each else counts[0], errors)
+        bad = torch.stack([folded[:, :-1, num_classes].sum(), _bad_target(table, target[part], num_classes, ignore)])
+        if each or not counts:
+            counts.append(folded)
+        else:
+            counts[0] += folded
+        errors.append(torch.cat([bad, flaws]))
+    if not counts:
+        counts = [torch.zeros((items if each else 1, size, size), dtype=torch.int64, device=target.device)]
+        errors = [torch.zeros(4, dtype=torch.int64, device=target.device)]
+    return Counted(torch.cat(counts) if each else counts[0][0], torch.stack(errors).sum(0))
 
 
 def _table(preds: Tensor, target: Tensor, num_classes: int, ignore: tuple[int, ...], each: bool) -> Tensor:

@@ -74,7 +74,7 @@ def _length(images: Any) -> int | str:
     """How many images a list, or a tensor or array in its place, holds; else what it is."""
     if isinstance(images, list | tuple) or len(getattr(images, "shape", ())):
         return len(images)
-    return "a single number" if hasattr(images, "shape") else f"a {type(images).__name__}"
+    return "a single number" if hasattr(images, "shape") else f"one {type(images).__name__}"
 
 
 def _batch(preds: Tensor, target: Tensor, rules: Rules) -> Batch:

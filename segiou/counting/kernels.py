@@ -34,10 +34,14 @@ def kernel_for(device: torch.device) -> ModuleType:
     kernels, and an error where there are none; unset or "auto", the compiled ones where the install has built
     them (CPU) or Triton is installed (CUDA).
     """
-    wanted = os.environ.get("SEGIOU_KERNEL", "auto")
+    return _chosen(device.type, os.environ.get("SEGIOU_KERNEL", "auto"))
+
+
+@functools.lru_cache
+def _chosen(device: str, wanted: str) -> ModuleType:
     if wanted not in ("auto", "eager", "fused"):
         raise ValueError(f'SEGIOU_KERNEL must be "auto", "eager" or "fused", got {wanted!r}')
-    return eager if wanted == "eager" else _fused(device.type, wanted == "fused") or eager
+    return eager if wanted == "eager" else _fused(device, wanted == "fused") or eager
 
 
 @functools.lru_cache

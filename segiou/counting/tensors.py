@@ -65,8 +65,11 @@ def _plain(name: str, value: Tensor) -> Tensor:
             f"{name} must be a tensor with memory of its own, got one whose memory was freed or never given: "
             f"pass the values themselves, such as a clone of {name} that was made before"
         )
-    value = value.detach().resolve_neg()
-    return value if type(value) is Tensor else value.as_subclass(Tensor)
+    if value.requires_grad:
+        value = value.detach()
+    if value.is_neg():
+        value = value.resolve_neg()
+    return value if kind is Tensor else value.detach().as_subclass(Tensor)
 
 
 def _has_memory(value: Tensor) -> bool:

@@ -7,39 +7,19 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from segiou.counting import Counted
 from segiou.counting.memory import in_words, lack_of_memory
 from segiou.evaluation.mask_values import Coding
-from segiou.metrics.bootstrap import ConfidenceInterval, PairedComparison
+from segiou.metrics.bootstrap import ConfidenceInterval
 from segiou.metrics.boundary import BoundaryIoU
 from segiou.metrics.image_means import ImageScores
 from segiou.metrics.imagewise import Imagewise
 from segiou.metrics.intervals import Comparison, Interval
+from segiou.metrics.paired_comparison import PairedComparison
 from segiou.metrics.scores import MeanIoU, SegmentationMetrics
 from segiou.report.data import interval_rule
 
 TOGETHER = 16  # images that are added at once
 MATRICES = 16  # that metrics, and images that wait, take beside those
-
-
-class Given:
-    """A metric that is given the counts of images, ``(N, ...)``, in place of their pixels."""
-
-    def counted(self, preds: Tensor, target: None, per_image: bool = False) -> Counted:
-        """The counts as they are."""
-        return Counted(preds if per_image else preds.sum(0), torch.zeros(4, dtype=torch.int64))
-
-
-class GivenScores(Given, SegmentationMetrics):
-    """All scores, of counts."""
-
-
-class GivenIoU(Given, MeanIoU):
-    """Mean IoU, of counts."""
-
-
-class GivenBoundary(Given, BoundaryIoU):
-    """Boundary IoU, of counts."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +47,7 @@ class Scoring:
     def require_valid(self) -> None:
         """Raise the ValueError or TypeError of the metrics for arguments that do not fit."""
         for arguments in self.views:
-            GivenScores(**arguments)
+            SegmentationMetrics(**arguments)
         self.boundary_metrics()
 
     @property
@@ -75,13 +55,13 @@ class Scoring:
         """The arguments of metrics of classes, and of those of groups where there are."""
         return [self.arguments] if self.groups is None else [self.arguments, self.groups]
 
-    def boundary_metrics(self, kind: type[BoundaryIoU] = BoundaryIoU) -> list[BoundaryIoU | None]:
+    def boundary_metrics(self) -> list[BoundaryIoU | None]:
         """For each view a metric of classes as ``Coding.classes`` gives them; None where none is asked for."""
         if not self.boundary:
             return [None for _ in self.views]
         ignored = {*MeanIoU(**self.arguments).rules.ignore_index, self.of_label.num_classes}
         how = {"ignore_index": sorted(ignored), "validate_args": False}
-        return [kind(**{**arguments, **how}) for arguments in self.views]
+        return [BoundaryIoU(**{**arguments, **how}) for arguments in self.views]
 
 
 def require_memory(num_classes: int) -> None:
@@ -126,8 +106,8 @@ class ViewTally:
     """The metrics of one model, of its classes or of its groups."""
 
     def __init__(self, arguments: Mapping[str, Any], intervals: bool, boundary: BoundaryIoU | None) -> None:
-        self.scores = GivenScores(**arguments, per_class=True)
-        self.iou = GivenIoU(**arguments, absent_if="target_unless_empty")
+        self.scores = SegmentationMetrics(**arguments, per_class=True)
+        self.iou = MeanIoU(**arguments, absent_if="target_unless_empty")
         self.images = Imagewise(self.iou, keep_images=True)
         self.classes = Imagewise(self.iou, over="classes")
         self.interval = ConfidenceInterval(self.scores) if intervals else None
@@ -141,13 +121,13 @@ class ViewTally:
 
     def add(self, pixels: Tensor, boundary: Tensor | None, names: list[str]) -> None:
         """Add the counts of N images, ``(N, C + 1, C + 1)``."""
-        self.scores.update(pixels, None)
-        self.images.update(pixels, None, ids=names)
-        self.classes.update(pixels, None)
+        self.scores.update_confmat(pixels)
+        self.images.update_confmat(pixels, ids=names)
+        self.classes.update_confmat(pixels)
         if self.interval is not None:
-            self.interval.update(pixels, None, ids=names)
+            self.interval.update_confmat(pixels, ids=names)
         if self.boundary is not None:
-            self.boundary.update(boundary, None)
+            self.boundary.update_confmat(boundary)
 
     def result(self) -> Result:
         """The scores of all images."""
@@ -171,7 +151,7 @@ class Tally:
         self.models = [
             [
                 ViewTally(arguments, scoring.intervals, boundary)
-                for arguments, boundary in zip(scoring.views, scoring.boundary_metrics(GivenBoundary), strict=True)
+                for arguments, boundary in zip(scoring.views, scoring.boundary_metrics(), strict=True)
             ]
             for _ in range(models)
         ]
@@ -206,7 +186,7 @@ class Tally:
                     boundary = _stacked(found, view.boundary.counts)
                 view.add(pixels[place], boundary, names)
         for paired in self.paired:
-            paired.update(pixels[0], pixels[1], None, ids=names)
+            paired.update_confmat(pixels[0], pixels[1], ids=names)
         self._waiting.clear()
 
     def results(self) -> list[Result]:

@@ -17,7 +17,7 @@ Each class of the second column is a subclass of the one before: ``SummedStates`
 ``PixelMetric`` counts pixels and their errors, ``ConfusionMatrixMetric`` knows classes and averages, and
 ``ScoreMetric`` has one score. Per-image metrics and confidence intervals (``PerImageMetric``) are made of any metric
 whose value follows from areas, and so need (3) or (4). Whoever overrides (1), since something else is counted, names
-the state by it in ``counts_state``.
+the state by it in ``counts_state``. ``update_confmat`` hands ``batch_states`` counts that are there already.
 
 Most metrics are a formula. It takes areas of shape ``(..., C)`` in float64 and returns a score for each class:
 
@@ -35,14 +35,16 @@ tensor(0.1667)
 It takes every argument of ``MeanIoU``, and has its plots, its table and its synchronization.
 """
 
-from segiou.metrics.bootstrap import ConfidenceInterval, PairedComparison
+from segiou.metrics.bootstrap import ConfidenceInterval
 from segiou.metrics.boundary import BoundaryIoU, TrimapIoU
-from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.generalized_dice import GeneralizedDice
 from segiou.metrics.image_means import ImageScores
 from segiou.metrics.imagewise import Imagewise, ImagewiseDice, ImagewiseIoU
 from segiou.metrics.instances import InstanceIoU
 from segiou.metrics.intervals import Comparison, Interval
+from segiou.metrics.paired_comparison import PairedComparison
+from segiou.metrics.score_metric import ScoreMetric
 from segiou.metrics.scores import (
     CohenKappa,
     Dice,

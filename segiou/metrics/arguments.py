@@ -69,26 +69,38 @@ class UpsampleArguments(TypedDict, total=False):
     align_corners: bool
 
 
-class TaskArguments(TypedDict, total=False):
-    """How pixels are read.
+class CountArguments(TypedDict, total=False):
+    """What is counted.
 
     Args:
         task: "multiclass", "binary" (the positive class is scored) or "multilabel" (L binary problems).
         num_labels: L, the number of labels, for multilabel.
         ignore_index: target values whose pixels are not counted: an int or several, negative ones too. A class that
             is ignored is left out of averages as well.
+    """
+
+    task: Task
+    num_labels: int | None
+    ignore_index: IgnoreIndex
+
+
+class PixelArguments(TypedDict, total=False):
+    """How pixels are read.
+
+    Args:
         threshold: binary and multilabel scores are positive where the probability is above it.
         from_logits: binary and multilabel scores are logits, not probabilities.
         validate_args: whether labels outside the classes, and binary scores that are no probabilities, raise an
             error. If False, such target pixels are ignored and such predictions are void.
     """
 
-    task: Task
-    num_labels: int | None
-    ignore_index: IgnoreIndex
     threshold: float
     from_logits: bool
     validate_args: bool
+
+
+class TaskArguments(CountArguments, PixelArguments):
+    """What is counted, and how pixels are read."""
 
 
 class AbsentArguments(TypedDict, total=False):
@@ -135,6 +147,18 @@ class AverageArguments(TypedDict, total=False):
     """
 
     average: Average
+
+
+class MatrixScoreOfConfmatArguments(CountArguments, AbsentArguments, AbsentIfArguments, ClassArguments):
+    """The arguments of a score of the whole matrix where the matrix is given, so that no pixels are read."""
+
+
+class ClassScoreOfConfmatArguments(MatrixScoreOfConfmatArguments, ExcludeArguments):
+    """The same of a score of classes that has one average of its own."""
+
+
+class ScoreOfConfmatArguments(ClassScoreOfConfmatArguments, AverageArguments):
+    """The same of a score of classes, such as IoU."""
 
 
 class MatrixScoreArguments(TaskArguments, AbsentArguments, AbsentIfArguments, UpsampleArguments, ClassArguments):

@@ -19,7 +19,7 @@ from segiou.counting.torch_compile import uncompiled
 from segiou.counting.upsample import image_by_image
 from segiou.labels.class_names import Classes, NumClasses
 from segiou.metrics.arguments import ScoreMetricArguments
-from segiou.metrics.confusion_matrix import ScoreMetric
+from segiou.metrics.score_metric import ScoreMetric
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Score
 from segiou.scoring.formulas import Areas, areas_of
@@ -68,6 +68,7 @@ class BandMetric(ScoreMetric):
     """IoU of what is near a boundary; a subclass says how a batch of whole images is counted, each by itself."""
 
     __jit_ignored_attributes__ = [*ScoreMetric.__jit_ignored_attributes__, "band"]  # noqa: RUF012
+    own_confmat = True
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ from segiou.metrics.arguments import (
     TorchmetricsArguments,
 )
 from segiou.metrics.as_text import arguments_of_classes, state_text
-from segiou.metrics.drawing import one_score, results_over_time
+from segiou.metrics.given_counts import GivenCounts
 from segiou.metrics.pixels import PixelMetric
 from segiou.metrics.signed_metric import Value
 from segiou.scoring.averaging import AbsentIf, Average, Averaging, Score
@@ -55,6 +55,7 @@ class ConfusionMatrixMetric(PixelMetric[Value]):
     ]
 
     of_matrix: ClassVar[bool] = False  # whether the value is of the matrix as a whole
+    own_confmat: ClassVar[bool] = False  # whether confmat counts something else than the pixels of classes
 
     @uncompiled
     def __init__(
@@ -235,56 +236,23 @@ class ConfusionMatrixMetric(PixelMetric[Value]):
         """
         super().update(preds, target)
 
-
-class ScoreMetric(ConfusionMatrixMetric[Tensor]):
-    """A metric whose value is one ``Score``; see ``segiou.metrics.ConfusionMatrixMetric`` for the arguments."""
-
-    score: Score
-
-    @property
-    def key(self) -> str:
-        """The name in logs, such as "mIoU"."""
-        return self.score.key
-
-    def value_of_areas(self, areas: Areas) -> Tensor:
-        """The score: a float32 scalar, or one for each class with ``average="none"``."""
-        return self.score(areas, self.averaging)
-
-    def class_scores(self) -> tuple[Mapping[str, Score], Sequence[Score]]:
-        """IoU, Dice, precision and recall, and the metric's own score where it is none of them."""
-        alike = [score for score in CLASS_SCORES.values() if score.formula is self.score.formula]
-        if not alike and not self.score.of_matrix:
-            return {**CLASS_SCORES, self.key: self.score}, ()
-        shown = bool(alike) and replace(self.score, key=alike[0].key) == alike[0]
-        return CLASS_SCORES, () if shown else (self.score,)
-
-    def plot(self, val: Tensor | Sequence[Tensor] | None = None, ax: Any = None) -> Any:
-        """Plot the scores of the classes as bars, one score as a bar, or a list of results as lines over time.
+    def update_confmat(self, confmat: Any) -> None:
+        """Add a confusion matrix that was counted elsewhere, with the same classes and ignored values.
 
         Args:
-            val: a result of ``compute`` or ``forward``, or several; the metric's own state if None.
-            ax: a matplotlib axis to draw on; a new figure if None.
-
-        Returns:
-            The figure, or None where an axis was given, and the axis: torchmetrics' convention.
+            confmat: numbers of pixels ``(C, C)``, any integer dtype, rows are the target and columns the prediction;
+                or ``(C + 1, C + 1)`` as ``confmat`` has it, with ignored pixels in the last row and void predictions
+                in the last column; for multilabel ``(L, 2, 2)`` or ``(L, 3, 3)``. Several are on a first axis.
 
         Raises:
-            ModuleNotFoundError: matplotlib is not installed.
+            ValueError: another shape, a negative number.
+            TypeError: numbers that are no integers.
+
+        >>> import torch
+        >>> from segiou import MeanIoU
+        >>> metric = MeanIoU(num_classes=2)
+        >>> metric.update_confmat([[6, 2], [0, 4]])
+        >>> metric.compute()
+        tensor(0.7083)
         """
-        if isinstance(val, Sequence):
-            return results_over_time(val, self.score.key, self.classes.scored, ax)
-        if isinstance(val, Tensor) and val.ndim == 1:
-            return self._bars(val, None, ax)
-        if val is not None or self.score.of_matrix:
-            return one_score(self.compute() if val is None else val, self.score.key, ax)
-        counts, errors = self.synced()
-        self.check(errors)
-        value = self.value_of(counts)
-        scores = self.score.per_class(self.areas(counts), self.averaging)
-        return self._bars(scores, None if value.ndim else float(value), ax)
-
-    def _bars(self, scores: Tensor, mean: float | None, ax: Any, nothing: str = "absent") -> Any:
-        from segiou.plots import bars
-
-        left_out = self.score.left_out(self.averaging)
-        return bars(scores, self.classes.scored, self.score.key, mean, ax, left_out, nothing)
+        self.update(GivenCounts(confmat), None)

@@ -8,7 +8,7 @@ from typing_extensions import Unpack
 
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.arguments import ClassMetricArguments
-from segiou.metrics.confusion_matrix import ScoreMetric
+from segiou.metrics.score_metric import ScoreMetric
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Score
 from segiou.scoring.formulas import WeightType

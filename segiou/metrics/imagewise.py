@@ -16,8 +16,8 @@ from segiou.argument_checks import flag, number_in
 from segiou.counting.torch_compile import uncompiled
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.arguments import ImagewiseArguments, TorchmetricsArguments, parted
-from segiou.metrics.confusion_matrix import ScoreMetric
 from segiou.metrics.drawing import one_score, results_over_time
+from segiou.metrics.given_counts import GivenCounts
 from segiou.metrics.image_means import ImageScores, means_of, sums_of, worst_of
 from segiou.metrics.per_image import (
     Ids,
@@ -27,6 +27,7 @@ from segiou.metrics.per_image import (
     encoded,
     first_of_each_id,
 )
+from segiou.metrics.score_metric import ScoreMetric
 from segiou.metrics.scores import Dice, MeanIoU
 from segiou.metrics.syncing import synced_as_computed
 from segiou.scoring.averaging import AbsentIf
@@ -121,6 +122,19 @@ class Imagewise(PerImageMetric[Tensor]):
             TypeError: ids that are no ints or strings.
         """
         super().update(preds, target, ids)
+
+    def update_confmat(self, confmat: Any, ids: Ids | None = None) -> None:
+        """Add the confusion matrices of N images that were counted elsewhere.
+
+        Args:
+            confmat: as ``MeanIoU.update_confmat`` takes it, one for each image: ``(N, C, C)``.
+            ids: as in ``update``.
+
+        Raises:
+            ValueError: another shape, a negative number, a wrong number of ids.
+            TypeError: numbers that are no integers.
+        """
+        self.update(GivenCounts(confmat), None, ids)
 
     def batch_states(self, preds: Any, target: Any, ids: Ids | None = None) -> dict[str, Any]:
         """The sums of one batch, or its rows."""

@@ -19,7 +19,7 @@ from segiou.labels import LabelSet
 from segiou.labels.checks import sizes_of
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.arguments import InstanceArguments
-from segiou.metrics.confusion_matrix import ScoreMetric
+from segiou.metrics.score_metric import ScoreMetric
 from segiou.metrics.state import SummedStates
 from segiou.metrics.syncing import synced_as_computed
 from segiou.scoring import formulas

@@ -13,6 +13,7 @@ from typing_extensions import Unpack
 
 from segiou.metrics.arguments import TorchmetricsArguments
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
+from segiou.metrics.given_counts import counted_or_given
 from segiou.metrics.pixels import here
 from segiou.metrics.signed_metric import Value
 from segiou.metrics.state import SummedStates
@@ -76,7 +77,7 @@ class PerImageMetric(SummedStates[Value]):
 
     def areas_of_images(self, preds: Any, target: Any) -> tuple[Tensor, Tensor]:
         """The areas of N images, ``(N, 3, C)``, for multilabel ``(N, 3, L, 2)``; and the errors."""
-        counts, errors = here(self.metric.counted(preds, target, per_image=True), self.errors.device)
+        counts, errors = here(counted_or_given(self.metric, preds, target, per_image=True), self.errors.device)
         return torch.stack(self.metric.areas(counts), 1), errors
 
     def argument(self, name: str) -> Any:

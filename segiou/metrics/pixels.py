@@ -11,6 +11,7 @@ from segiou.counting import Counted, Rules
 from segiou.counting.inputs import NAN
 from segiou.counting.value_errors import has_bad, nan_text, total_error
 from segiou.metrics.arguments import TorchmetricsArguments
+from segiou.metrics.given_counts import counted_or_given
 from segiou.metrics.signed_metric import Value
 from segiou.metrics.state import SummedStates
 from segiou.metrics.syncing import synced_as_computed
@@ -60,7 +61,7 @@ class PixelMetric(SummedStates[Value]):
 
     def batch_states(self, preds: Any, target: Any) -> dict[str, Tensor]:
         """The counts of one batch, and its errors."""
-        counts, errors = here(self.counted(preds, target), self.errors.device)
+        counts, errors = here(counted_or_given(self, preds, target), self.errors.device)
         return {self._state_name: counts, "errors": errors}
 
     def compute(self) -> Value:

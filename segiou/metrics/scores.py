@@ -11,9 +11,9 @@ from typing_extensions import Unpack
 from segiou.argument_checks import number_in
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.arguments import ClassMetricArguments, MatrixMetricArguments, ScoreMetricArguments
-from segiou.metrics.confusion_matrix import ScoreMetric
 from segiou.metrics.drawing import results_over_time
 from segiou.metrics.many_scores import ManyScoresMetric
+from segiou.metrics.score_metric import ScoreMetric
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Score
 from segiou.scoring.class_scores import CLASS_SCORES

@@ -166,8 +166,8 @@ def signed(like: type) -> Callable[[Function], Function]:
 
         checked.__signature__ = call.signature  # type: ignore[attr-defined]
         if function.__doc__:
-            updated = getattr(like, "update", None)
-            texts = [like.__doc__ or "", inspect.getdoc(updated) or ""]
+            updates = (getattr(like, name, None) for name in ("update", "update_confmat"))
+            texts = [like.__doc__ or "", *(inspect.getdoc(update) or "" for update in updates)]
             checked.__doc__ = with_arguments(function.__doc__, call.signature, texts)
         return cast(Function, checked)
 

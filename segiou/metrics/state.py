@@ -125,20 +125,20 @@ class SummedStates(SignedMetric[Value]):
     def _sums(self) -> dict[str, Tensor]:
         return {name: getattr(self, name) for name in self._defaults if name not in self._rows}
 
-    def _set(self, states: dict[str, Any]) -> None:
-        for name, state in states.items():
-            setattr(self, name, state)
+    def _set(self, attributes: dict[str, Any]) -> None:
+        """Set attributes that are no parameters, buffers or modules, and so cost no look-up of these in ``Module``."""
+        self.__dict__.update(attributes)
 
     def _add(self, batch: dict[str, Any]) -> None:
         # not in place: the members of a MetricCollection share their states, and each is given every batch
-        if any(batch[name].is_cuda for name in self._sums()) and torch.cuda.is_current_stream_capturing():
+        if self.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
             if self._rows:
                 raise RuntimeError(f"{type(self).__name__} keeps rows here and cannot be captured in a CUDA graph")
             self._captured = True
         with _adding:
             for name, added in batch.items():
                 state = getattr(self, name)
-                setattr(self, name, state.add_(added) if self._captured else state + added)
+                self.__dict__[name] = state.add_(added) if self._captured else state + added
 
     def reset(self) -> None:
         """Forget all batches."""
@@ -216,11 +216,9 @@ class SummedStates(SignedMetric[Value]):
 
         @functools.wraps(update)
         def counted(*args: Any, **kwargs: Any) -> None:
-            with torch.no_grad():
-                update(*args, **kwargs)
+            update(*args, **kwargs)  # what is counted is detached first, so that this needs no ``torch.no_grad``
             with _adding:
-                self._computed = None
-                self._update_count += 1
+                self._set({"_computed": None, "_update_count": self._update_count + 1})
             if self.compute_on_cpu:
                 self._move_list_states_to_cpu()
 

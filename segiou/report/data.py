@@ -10,9 +10,10 @@ from torch import Tensor
 
 from segiou.labels.checks import Colour, colours_of
 from segiou.metrics.bootstrap import ConfidenceInterval
-from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.image_means import ImageScores
 from segiou.metrics.intervals import Interval
+from segiou.metrics.score_metric import ScoreMetric
 from segiou.metrics.scores import Dice, FBeta, FrequencyWeightedIoU, SegmentationMetrics
 from segiou.scoring.averaging import Averaging, Score
 from segiou.scoring.class_scores import CLASS_SCORES

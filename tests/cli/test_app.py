@@ -343,3 +343,29 @@ def test_without_the_extra_it_says_what_to_install(folders):
     code = "import sys; sys.modules['typer'] = None; from segiou.__main__ import main; main()"
     found = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True)
     assert (found.returncode, found.stderr) == (1, "the shell needs typer: pip install 'segiou[cli]'\n")
+
+
+def test_a_false_alarm_counts_where_the_background_is_excluded(tmp_path):
+    """Image a is right, b has a quarter too much foreground, and in c, which has none, foreground is predicted."""
+    empty = np.zeros((8, 8), np.uint8)
+    part, more = empty.copy(), empty.copy()
+    part[:3], more[:4] = 1, 1
+    for name, pred, label in (("a", part, part), ("b", more, part), ("c", part, empty)):
+        write(tmp_path / "pred" / f"{name}.png", pred)
+        write(tmp_path / "label" / f"{name}.png", label)
+    folders = str(tmp_path / "pred"), str(tmp_path / "label")
+    found = run(
+        "evaluate",
+        *folders,
+        "--num-classes",
+        "2",
+        "--exclude",
+        "0",
+        "--worst",
+        "1",
+        "--json",
+        str(tmp_path / "out.json"),
+    )
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert written["scores"]["mIoU_I"] == pytest.approx((1 + 3 / 4 + 0) / 3)
+    assert found.stdout.splitlines()[-1].split() == ["0.0000", "c"]

@@ -21,6 +21,8 @@ def _fresh_kernels(monkeypatch):
     monkeypatch.delenv("SEGIOU_KERNEL", raising=False)
     monkeypatch.setattr(kernels, "_failed", set())
     monkeypatch.setattr(verification, "_verified", set())
+    kernels._chosen.cache_clear()
     kernels._fused.cache_clear()
     yield
+    kernels._chosen.cache_clear()
     kernels._fused.cache_clear()

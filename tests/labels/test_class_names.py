@@ -11,7 +11,7 @@ from segiou import CohenKappa, ConfusionMatrix, Dice, LabelSet, MeanIoU, PixelAc
 from segiou.counting import Rules, count
 from segiou.functional import mean_iou
 from segiou.lightning.loggers import Result, table
-from segiou.metrics.confusion_matrix import ScoreMetric
+from segiou.metrics.score_metric import ScoreMetric
 from segiou.scoring.formulas import areas_of_groups
 from tests.helpers.metric_cases import COUNTING, tasks_of
 

@@ -13,7 +13,8 @@ import segiou
 from segiou import functional
 from segiou.counting import inputs
 from segiou.metrics.boundary import BandMetric
-from segiou.metrics.confusion_matrix import ConfusionMatrixMetric, ScoreMetric
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
+from segiou.metrics.score_metric import ScoreMetric
 from tests.helpers import oracle
 from tests.helpers.metric_cases import (
     COUNTING,

@@ -1,14 +1,4 @@
-"""The metrics as functions: one call gives one value, nothing is kept, and nothing is synchronized.
-
-``preds`` and ``target`` are as in ``MeanIoU.update``, the arguments and the errors as in the metric of that name.
-Labels outside the classes raise on every device. The Jaccard indices and confusion matrices
-have the arguments of the functions of these names in ``torchmetrics.functional``, in their order.
-
->>> import torch
->>> from segiou.functional import mean_iou
->>> mean_iou(torch.tensor([[0, 1, 1, 2]]), torch.tensor([[0, 1, 2, 2]]), num_classes=3)
-tensor(0.6667)
-"""
+"""The scores of one batch of pixels."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,16 +7,6 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from segiou import metrics
-from segiou.classification.functional import (
-    binary_confusion_matrix,
-    binary_jaccard_index,
-    confusion_matrix,
-    jaccard_index,
-    multiclass_confusion_matrix,
-    multiclass_jaccard_index,
-    multilabel_confusion_matrix,
-    multilabel_jaccard_index,
-)
 from segiou.counting import IgnoreIndex
 from segiou.labels.class_names import NumClasses
 from segiou.metrics.arguments import (
@@ -40,32 +20,6 @@ from segiou.metrics.pixels import value_of_batch
 from segiou.metrics.signatures import signed
 from segiou.metrics.threshold_sweep import Best, SweepTask
 from segiou.scoring.formulas import WeightType
-
-__all__ = [
-    "binary_confusion_matrix",
-    "binary_jaccard_index",
-    "boundary_iou",
-    "cohen_kappa",
-    "confusion_matrix",
-    "dice",
-    "fbeta",
-    "frequency_weighted_iou",
-    "generalized_dice",
-    "jaccard_index",
-    "matthews_corrcoef",
-    "mean_accuracy",
-    "mean_iou",
-    "multiclass_confusion_matrix",
-    "multiclass_jaccard_index",
-    "multilabel_confusion_matrix",
-    "multilabel_jaccard_index",
-    "pixel_accuracy",
-    "precision",
-    "recall",
-    "segmentation_metrics",
-    "threshold_sweep",
-    "trimap_iou",
-]
 
 
 @signed(metrics.MeanIoU)
