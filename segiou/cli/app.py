@@ -59,7 +59,7 @@ Csv = Annotated[Path | None, _option("Write the table of classes.", "--csv", met
 Report = Annotated[Path | None, _option("Write a page of HTML.", "--report", metavar="FILE")]
 Images = Annotated[
     Path | None,
-    _option("Photos for --report, shrunk to JPEG: about 10 to 80 kB for each image shown.", metavar="FOLDER"),
+    _option("Photos for --report, shrunk to JPEGs of 5 to 40 kB each.", metavar="FOLDER"),
 ]
 ImageSuffix = Annotated[str, _option("What names of photos end with, such as _leftImg8bit.", metavar="TEXT")]
 Title = Annotated[str | None, _option("Title of the page of --report.", metavar="TEXT")]

@@ -39,7 +39,8 @@ def report_of(
         scoring: how they were read.
         facts: what else a reader needs to know, by name.
         worst: how many images are shown.
-        photos: of the images, where they are to be shown. Each is shrunk and encoded as JPEG, about 10 to 80 kB.
+        photos: of the images, where they are to be shown. Each is shrunk to at most 400 pixels a side and
+            encoded as a JPEG of 5 to 40 kB (24 real photos took 7 to 38 kB in the page, half of them below 16).
         title: of the page; made of the name of the model where empty.
     """
     (result,) = outcome.results

@@ -12,6 +12,7 @@ from segiou.evaluation.masks import Array, MaskError, shown
 from segiou.evaluation.pairing import files_below
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+ORIENTATION = 0x0112  # the EXIF tag; values above 4 exchange height and width
 
 
 @dataclass(frozen=True)
@@ -86,17 +87,24 @@ def find_photos(folder: Path, names: Sequence[str], suffix: str = "") -> Photos:
 def read_photo(path: Path, size: tuple[int, ...]) -> Array:
     """A photo as uint8 ``(H, W, 3)``; grey of 16 bits or of floating numbers is stretched from its least to its most.
 
+    A photo that the camera marked as turned (EXIF) is turned where it then has the size of the label, and is otherwise
+    shown as its pixels are stored.
+
     Raises:
         MaskError: a file that cannot be read, or of another size.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is held to that of the label
             with Image.open(path) as picture:
                 height, width = picture.height, picture.width
-                pixels = _rgb(picture) if (height, width) == tuple(size) else None
+                turned = (width, height) if picture.getexif().get(ORIENTATION, 1) > 4 else (height, width)
+                if turned == tuple(size):
+                    pixels = _rgb(ImageOps.exif_transpose(picture))
+                else:
+                    pixels = _rgb(picture) if (height, width) == tuple(size) else None
     except Exception as error:  # Pillow raises whatever a broken file leads it to
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise MaskError(path, f"the photo cannot be read ({reason or type(error).__name__})") from error

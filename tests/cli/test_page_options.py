@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segiou.evaluation.photos import read_photo
 from tests.helpers.shell_cases import SIZE, THREE, plain, run
 
 PAGE = ["--report", "page.html", "--images", "photos", "--worst", "9"]
@@ -73,6 +74,26 @@ def test_photos_of_other_kinds_are_shown(mode):
     run("evaluate", "a", "gt", *THREE, *PAGE)
     assert len(shown()) == 9
     assert (shown()[0].max() > 200) == (mode == "I;16")
+
+
+@pytest.mark.parametrize(
+    ("stored", "orientation", "corner"),
+    [
+        (SIZE, 3, (-1, -1)),  # turned by half
+        (SIZE[::-1], 6, (0, -1)),  # turned by a quarter, and of the label's size thereafter
+        (SIZE, 6, (0, 0)),  # of the label's size as it is stored
+    ],
+)
+def test_a_photo_is_turned_where_it_then_has_the_size_of_the_label(tmp_path, stored, orientation, corner):
+    pixels = np.zeros((*stored, 3), np.uint8)
+    pixels[0, 0] = 255
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
+    found = read_photo(tmp_path / "turned.png", SIZE)
+    assert found.shape == (*SIZE, 3)
+    assert found[corner].tolist() == [255] * 3
+    assert found.sum() == 3 * 255
 
 
 @pytest.mark.parametrize(

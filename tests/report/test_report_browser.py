@@ -205,7 +205,7 @@ def test_cells_grow_and_rows_are_found(page):
     before = found(page, "#heat").size["width"]
     page.execute_script("size.value = 48; size.dispatchEvent(new Event('input'))")
     assert found(page, "#heat").size["width"] != before
-    page.execute_script("document.querySelector('details').open = true")
+    page.execute_script("document.querySelector('#images details').open = true")
     found(page, "[data-filters=image-table]").send_keys("29<")
     rows = page.find_elements("css selector", "#image-table tbody tr")
     assert [row.text[:3] for row in rows if row.is_displayed()] == ["29<"]
@@ -279,7 +279,7 @@ def test_many_classes_and_images_stay_usable(driver, tmp_path):
     write_report(Report.of(metric, counts, images=images), path)
     assert path.stat().st_size < 2e6
     opened(driver, path)
-    driver.execute_script("document.querySelector('details').open = true")
+    driver.execute_script("document.querySelector('#images details').open = true")
     for table, place, rows in (("class-table", 2, 150), ("image-table", 1, 2000)):
         driver.execute_script("arguments[0].querySelector('button').click()", header(driver, table, place))
         driver.execute_script("arguments[0].querySelector('button').click()", header(driver, table, place))

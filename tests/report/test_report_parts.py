@@ -35,7 +35,7 @@ def test_the_page_has_curves_where_there_is_a_history():
     assert EVIL not in html
     text = Page(html).text
     assert "last 0.7000, highest 0.7000 in epoch 1" in text
-    assert "1 curves of classes" in text
+    assert "1 curve of classes" in text
     assert "<polyline " not in render(report())
 
 
