@@ -101,10 +101,11 @@ def read_photo(path: Path, size: tuple[int, ...]) -> Array:
             with Image.open(path) as picture:
                 height, width = picture.height, picture.width
                 turned = (width, height) if picture.getexif().get(ORIENTATION, 1) > 4 else (height, width)
+                pixels: Array | None = None
                 if turned == tuple(size):
                     pixels = _rgb(ImageOps.exif_transpose(picture))
-                else:
-                    pixels = _rgb(picture) if (height, width) == tuple(size) else None
+                elif (height, width) == tuple(size):
+                    pixels = _rgb(picture)
     except Exception as error:  # Pillow raises whatever a broken file leads it to
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise MaskError(path, f"the photo cannot be read ({reason or type(error).__name__})") from error

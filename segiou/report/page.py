@@ -8,11 +8,12 @@ import numpy as np
 from segiou.report.conventions import absent, averages, conventions
 from segiou.report.curves import curves
 from segiou.report.data import Report, WorstImage
+from segiou.report.examples import gallery
 from segiou.report.files import require_writable, write_whole
 from segiou.report.matrix import Confusion, confusions, matrix_of
 from segiou.report.meanings import meaning
 from segiou.report.pictures import colours, overlay
-from segiou.report.views import class_table, distribution, headlines, rows
+from segiou.report.views import distribution, headlines, tables
 
 PAIRS = 12  # of the list of confusions, by pixels and by share
 WORST_PAIRS = 3  # of one image
@@ -50,7 +51,7 @@ def _shown(report: Report) -> dict[str, Any]:
 
     metric = report.metric
     palette = list(report.palette or colours(len(metric.class_names)))
-    table = class_table(report)
+    shown = gallery(report)
     matrix = matrix_of(metric, report.counts)
     drawn = curves(report.history)
     by_pixels, by_share = (confusions(matrix, PAIRS, by_share) for by_share in (False, True))
@@ -58,23 +59,21 @@ def _shown(report: Report) -> dict[str, Any]:
         "report": report,
         "version": __version__,
         "headlines": headlines(report),
-        "columns": list(table.columns),
+        "tables": list(tables(report, palette)),
         "meaning": meaning,
         "curves": [curve for curve in drawn if "/" not in curve.name],
         "class_curves": [curve for curve in drawn if "/" in curve.name],
-        "without_score": any(not number.exists for column in table.columns.values() for number in column.scores),
-        "copies": [("Markdown", table.to_markdown()), ("LaTeX", table.to_latex())],
-        "rows": list(rows(report, table, palette)),
-        "means": [column.average for column in table.columns.values()],
         "pairs": sorted({*by_pixels, *by_share}, key=lambda pair: (-pair.pixels, pair)),
         "matrix": matrix,
         "heat": {**matrix._asdict(), "counts": matrix.counts.tolist()},
         "images": None if report.images is None else distribution(report.images, metric.classes.scored),
         "image_rules": _image_rules(report),
-        "worst": [
+        "gallery": shown,
+        "figures": [
             (image, overlay(image, palette, metric.rules.ignore_index), _confused(image, report))
-            for image in report.worst
+            for image in shown.figures
         ],
+        "scored": metric.classes.scored,
         "conventions": [*conventions(metric, report.counts), *report.facts.items()],
     }
 

@@ -289,7 +289,7 @@ def test_names_are_escaped(full):
     assert "alert(1)" in html
     found = Page(html)
     scripts = [attributes for tag, attributes in found.elements if tag == "script"]
-    assert scripts == [{"type": "application/json", "id": "heat-data"}, {}]
+    assert scripts == [*({"type": "application/json", "id": f"{name}-data"} for name in ("heat", "example")), {}]
     assert found.text.count(EVIL) > 40  # names of classes and images, the title, the note and the fact are all shown
     assert _json(html)["rows"][1] == EVIL
     assert not found.open
@@ -431,7 +431,9 @@ def test_counts_of_another_shape_are_named():
             ValueError, match=re.escape("counts must be of shape (3, 3), as metric.confmat, got (2, 2)")
         ):
             make(MeanIoU(2), torch.zeros(2, 2))
-    with pytest.raises(ValueError, match="worst shows label maps, which multilabel has not: leave it out, got 'a.png'"):
+    with pytest.raises(
+        ValueError, match="images are shown as label maps, which multilabel has not: leave it out, got 'a.png'"
+    ):
         Report.of(MeanIoU(task="multilabel", num_labels=2), worst=[IMAGE])
 
 

@@ -313,15 +313,15 @@ def test_the_table_is_copied(page, kind, start):
     page.execute_script(
         "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async text => { window.taken = text; }}})"
     )
-    found(page, f"[data-copies=copy-{kind}]").send_keys("\ue007")
+    found(page, f"[data-copies=copy-class-{kind}]").send_keys("\ue007")
     assert page.execute_script("return window.taken").startswith(start)
-    assert found(page, "#copied").text == "Copied."
+    assert found(page, "#copied-class").text == "Copied."
 
 
 def test_a_table_that_cannot_be_copied_is_marked(page):
     page.execute_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
-    found(page, "[data-copies=copy-Markdown]").click()
-    assert page.switch_to.active_element.get_attribute("id") == "copy-Markdown"
+    found(page, "[data-copies=copy-class-Markdown]").click()
+    assert page.switch_to.active_element.get_attribute("id") == "copy-class-Markdown"
     assert page.execute_script("return getSelection().toString()").startswith("| class |")
 
 
@@ -331,3 +331,71 @@ def test_the_meaning_of_a_score_is_shown_by_a_key(page):
     assert not found(page, ".meaning p").is_displayed()
     summary.send_keys("\ue007")
     assert found(page, ".meaning p").is_displayed()
+
+
+@pytest.fixture
+def chosen(driver, tmp_path):
+    """A page with worst images and one best image, and the name of the latter."""
+    of = report()
+    best = of.worst[0]._replace(name="the best", prediction=of.worst[0].prediction * 0, label=of.worst[0].label * 0)
+    write_report(report(examples={"best": [best]}), tmp_path / "chosen.html")
+    opened(driver, tmp_path / "chosen.html")
+    yield driver
+    assert logged(driver) == []
+
+
+def shown_images(driver: Any) -> list[str]:
+    figures = driver.find_elements("css selector", "#example-list figure")
+    return [figure.find_element("tag name", "h3").text for figure in figures if figure.is_displayed()]
+
+
+def choose(driver: Any, control: str, text: str) -> None:
+    from selenium.webdriver.support.ui import Select
+
+    Select(found(driver, control)).select_by_visible_text(text)
+
+
+def test_images_are_chosen(chosen):
+    worst = [image.name for image in report().worst]
+    assert shown_images(chosen) == worst
+    choose(chosen, "#example-choice", "best")
+    assert shown_images(chosen) == ["the best"]
+    choose(chosen, "#example-class", NAMES[2])  # which is not in it
+    assert shown_images(chosen) == []
+    choose(chosen, "#example-class", "road")
+    assert shown_images(chosen) == ["the best"]
+    assert found(chosen, "#example-said").text == "1 image with road."
+    choose(chosen, "#example-class", "all classes")
+    choose(chosen, "#example-choice", "worst")
+    assert shown_images(chosen) == worst
+
+
+@pytest.mark.parametrize("how", ["click", "enter", "row"])
+def test_the_row_of_a_class_leads_to_its_worst_images(chosen, how):
+    images = report().images
+    lowest = sorted((score, name) for name, score in zip(images.ids, images.per_class[:, 0].tolist(), strict=True))[:5]
+    button = found(chosen, "#class-table [data-class='0']")
+    if how == "enter":
+        button.send_keys("\ue007")
+    else:
+        chosen.execute_script(
+            "arguments[0].click()", button if how == "click" else found(chosen, "#class-table tbody td")
+        )
+    assert found(chosen, "#example-said").text == "5 images with the lowest IoU of road."
+    texts = [f"{name}: IoU of road {score:.4f}" for score, name in lowest]
+    pictured = [
+        f"{figure.find_element('tag name', 'h3').text}: {figure.find_element('css selector', '.of-class').text}"
+        for figure in chosen.find_elements("css selector", "#example-list figure")
+        if figure.is_displayed()
+    ]
+    named = [item.text for item in chosen.find_elements("css selector", "#example-names li")]
+    assert sorted([*pictured, *named]) == sorted(texts)
+    assert pictured
+    assert named
+    assert chosen.switch_to.active_element.get_attribute("id") == "worst-title"
+
+
+def test_a_class_without_images_shows_none(chosen):
+    chosen.execute_script("document.querySelector('[data-class=\"3\"]').click()")
+    assert shown_images(chosen) == []
+    assert found(chosen, "#example-said").text == f"0 images with the lowest IoU of {NAMES[3]}."
