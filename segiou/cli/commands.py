@@ -65,20 +65,22 @@ class PageOptions:
         images: the folder of photos, or the file of one, or None.
         image_suffix: what names of photos end with.
         title: of the page, or None for one that names the model.
-        model_name: of the model that made the predictions, or None.
+        model_names: of the models that made the predictions; empty where none is given.
     """
 
     images: Path | None = None
     image_suffix: str = ""
     title: str | None = None
-    model_name: str | None = None
+    model_names: tuple[str, ...] = ()
 
     def require_report(self, report: Path | None) -> None:
         """Raise for options of a page that is not written."""
         given = {"--images": self.images, "--image-suffix": self.image_suffix, "--title": self.title}
-        for option, value in {**given, "--model-name": self.model_name}.items():
+        for option, value in {**given, "--model-name": self.model_names}.items():
             if value and report is None:
                 raise typer.BadParameter(f"{option} is for the page of --report: pass --report FILE too")
+        if report is not None and not installed("jinja2"):
+            raise typer.BadParameter("--report needs Jinja2: pip install 'segiou[report]'")
         if self.image_suffix and self.images is None:
             raise typer.BadParameter("--image-suffix is for --images: pass the folder of photos too")
 
@@ -101,8 +103,6 @@ def run_evaluate(
     with processes.joined():
         scoring, pairing = _prepared(options, files)
         photos = _checked(lambda: page.photos(files, pairing))
-        if report is not None and not installed("jinja2"):
-            raise typer.BadParameter("--report needs Jinja2: pip install 'segiou[report]'")
         facts = _facts(options, {"pred": files.preds[0], "label": files.label, "pairs": len(pairing.items)})
         outcome = _outcome(pairing, scoring, workers, strict)
         if processes.place()[0] == 0:
@@ -122,8 +122,14 @@ def run_evaluate(
     _finish(outcome, bool(without_photo))
 
 
-def run_compare(options: Options, files: Files, most: int, strict: bool, workers: int | None) -> None:
+def run_compare(
+    options: Options, files: Files, page: PageOptions, most: int, strict: bool, workers: int | None
+) -> None:
     """Score two models, show their differences, and write what is asked for."""
+    report = files.outputs["--report"]
+    page.require_report(report)
+    if len(page.model_names) not in (0, 2):
+        raise typer.BadParameter(f"--model-name must be given twice, for A and for B, got {len(page.model_names)}")
     with processes.joined():
         scoring, pairing = _prepared(options, files)
         (pred_a, pred_b), label = files.preds, files.label
@@ -137,6 +143,12 @@ def run_compare(options: Options, files: Files, most: int, strict: bool, workers
                     _out(files).print(f"{name}: {remark}", soft_wrap=True)
             console.show_failures(console_of(stderr=True), outcome)
             write(files.outputs["--json"], lambda: results.as_json(outcome, facts))
+            if report is not None:
+                from segiou.cli.pages import comparison_of
+
+                of_page = _page_facts(pairing, page)
+                made = comparison_of(outcome, of_page, page.model_names, most, page.title or "")
+                write(report, lambda: _page(made))
     _finish(outcome)
 
 
@@ -193,12 +205,17 @@ def _facts(options: Options, files: dict[str, Any]) -> dict[str, Any]:
 def _page_facts(pairing: Pairing, page: PageOptions) -> dict[str, str]:
     """What a reader of the page needs to know of how it was made."""
     first = pairing.items[0]
-    named = {} if page.model_name is None else {"Model": page.model_name}
+    several = len(first.preds) > 1
+    named = zip(("Model A", "Model B") if several else ("Model",), page.model_names, strict=False)
+    preds = {f"Predictions of {model}": path for model, path in zip("AB", first.preds, strict=False)}
     return {
-        **named,
+        **dict(named),
         "Made": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         "Command": shlex.join(["segiou", *sys.argv[1:]]),
-        "Predictions": f"such as {shown(first.preds[0])}",
+        **{
+            name: f"such as {shown(path)}"
+            for name, path in (preds if several else {"Predictions": first.preds[0]}).items()
+        },
         "Labels": f"such as {shown(first.label)}",
     }
 

@@ -7,13 +7,13 @@ from typing import NamedTuple
 from torch import Tensor
 
 from segiou.cli.page_images import PageImages
-from segiou.cli.results import class_table
+from segiou.cli.results import FBETA, class_table
 from segiou.evaluation.evaluate import Outcome
 from segiou.evaluation.pairing import Item
 from segiou.evaluation.photos import Photos
 from segiou.evaluation.tally import Result, Scoring
 from segiou.metrics.scores import SegmentationMetrics
-from segiou.report import Report
+from segiou.report import ComparisonReport, ImageChange, Report
 
 
 class Made(NamedTuple):
@@ -67,6 +67,31 @@ def report_of(
     if result.boundary is not None:
         report = replace(report, per_class={**report.per_class, "BoundaryIoU": result.boundary[0]})
     return Made(report, reader.without_photo)
+
+
+def comparison_of(
+    outcome: Outcome, facts: Mapping[str, str], models: Sequence[str], most: int, title: str = ""
+) -> ComparisonReport:
+    """What the page shows of two models.
+
+    Args:
+        outcome: what came of all files.
+        facts: what else a reader needs to know, by name.
+        models: the names of both, or none.
+        most: how many images are shown that gained most, and how many that lost most.
+        title: of the page; made of the names of the models where empty.
+    """
+    a, b = (result.images for result in outcome.results)
+    return ComparisonReport(
+        {name: found for name, found in outcome.differences.items() if name != FBETA},
+        (models[0], models[1]) if models else ("the first model", "the second model"),
+        title or (f"{models[1]} compared to {models[0]}" if models else "Comparison of two models"),
+        {name: found for name, found in outcome.group_differences.items() if name != FBETA},
+        list(map(ImageChange, map(str, a.ids), a.values.tolist(), b.values.tolist())),
+        most,
+        {**facts, "Images": f"{len(a.ids):,} scored"},
+        notes_of(outcome),
+    )
 
 
 def notes_of(outcome: Outcome, without_photo: Sequence[tuple[str, str]] = ()) -> list[str]:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from segiou.evaluation.photos import read_photo
+from tests.helpers.report_cases import Page
 from tests.helpers.shell_cases import SIZE, THREE, plain, run
 
 PAGE = ["--report", "page.html", "--images", "photos", "--worst", "9"]
@@ -120,3 +122,69 @@ def test_the_page_says_what_it_is_of():
     assert "my &amp; net" in page
     assert re.search(r"<dt>Made</dt><dd>\d{4}-\d\d-\d\d ", page)
     assert "<dt>Command</dt>" in page
+
+
+def test_compare_writes_a_page():
+    more = ["--report", "page.html", "--json", "out.json", "--most", "2"]
+    run("compare", "a", "b", "gt", *THREE, *more, "--model-name", "old <net>", "--model-name", "new")
+    found = json.loads(Path("out.json").read_text())
+    shown = Page(Path("page.html").read_text())
+    assert "A is old <net>, B is new." in shown.text
+    rows = {row[0].removesuffix(" better").removesuffix(" worse"): row[1:] for row in shown.tables["classes-table"][1:]}
+    for place, name in enumerate(("class 0", "class 1", "class 2")):
+        a, b = (found[model]["classes"][place]["IoU"] for model in "ab")
+        difference = found["differences"][f"IoU/{found['a']['classes'][place]['name']}"]
+        bounds = f"{difference['low']:+.4f} to {difference['high']:+.4f}"
+        expected = [f"{a:.4f}", f"{b:.4f}", f"{difference['value']:+.4f}", bounds, f"{difference['p_value']:.4f}"]
+        assert rows[found["a"]["classes"][place]["name"]] == expected, name
+    changes = {
+        a["name"]: b["mIoU"] - a["mIoU"] for a, b in zip(found["a"]["images"], found["b"]["images"], strict=True)
+    }
+    order = sorted(changes, key=lambda name: -changes[name])
+    gained, lost = (shown.tables.get(f"{direction}-table", [])[1:] for direction in ("gained", "lost"))
+    assert [row[0] for row in gained] == [name for name in order[:2] if changes[name] > 0]
+    assert [row[0] for row in lost] == [name for name in order[::-1][:2] if changes[name] < 0]
+    assert len(gained) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--title", "x"], "--title is for the page of --report"),
+        (["--report", "page.html", "--model-name", "x"], "--model-name must be given twice, for A and for B, got 1"),
+        (["--report", "gt/0/0_gt.png"], "is a file of the input"),
+    ],
+)
+def test_options_of_the_page_of_compare_that_do_not_fit(options, reason):
+    before = Path("gt/0/0_gt.png").read_bytes()
+    assert reason in plain(run("compare", "a", "b", "gt", *THREE, *options, code=2).output)
+    assert Path("gt/0/0_gt.png").read_bytes() == before
+
+
+def test_groups_and_classes_are_on_one_page():
+    Path("groups.json").write_text('{"low": [0, 1], "high": [2]}')
+    more = ["--groups", "groups.json", "--report", "page.html", "--json", "out.json"]
+    run("evaluate", "a", "gt", *THREE, *more)
+    found = json.loads(Path("out.json").read_text())
+    tables = Page(Path("page.html").read_text()).tables
+    assert len(tables["class-table"]) == 5
+    rows = [row[1:3] for row in tables["group-table"][1:-1]]
+    assert rows == [[group["name"], f"{group['IoU']:.4f}"] for group in found["groups"]]
+    run("compare", "a", "b", "gt", *THREE, "--groups", "groups.json", "--report", "page.html")
+    assert [row[0].split()[0] for row in Page(Path("page.html").read_text()).tables["groups-table"][1:]] == [
+        "low",
+        "high",
+    ]
+
+
+def test_the_page_shows_images_of_each_choice():
+    run("evaluate", "a", "gt", *THREE, "--report", "page.html", "--worst", "1", "--json", "out.json")
+    values = sorted((image["mIoU"], image["name"]) for image in json.loads(Path("out.json").read_text())["images"])
+    html = Path("page.html").read_text()
+    data = json.loads(re.search(r'id="example-data">(.*?)</script>', html).group(1))
+    figures = re.findall(r"<figcaption><h3>(.*?)</h3>", html)
+    named = {choice: [figures[place] for place in places] for choice, places in data["choices"].items()}
+    assert [named[choice] for choice in ("worst", "best", "median")] == [[values[place][1]] for place in (0, 8, 4)]
+    assert len(named["random"]) == 1
+    assert len(named["class"]) >= 1
+    assert all(ranks[0][2] is not None for ranks in data["ranks"])

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from segiou import MeanIoU
+from segiou import MeanIoU, PairedComparison, SegmentationMetrics
 from segiou.metrics.image_means import ImageScores
-from segiou.report import Report, write_report
-from tests.helpers.report_cases import CLASSES, IGNORED, NAMES, report
+from segiou.report import ComparisonReport, ImageChange, Report, write_report
+from tests.helpers.report_cases import CLASSES, EVIL, IGNORED, NAMES, batch, report
 
 BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 DRIVER = shutil.which("chromedriver")
@@ -251,6 +251,14 @@ def test_a_narrow_screen_does_not_scroll_sideways(driver, path, width):
     assert scrolls_sideways(driver)
 
 
+def test_no_column_is_cut_on_a_phone(driver, path):
+    opened(driver, path, 375)
+    driver.execute_script("document.querySelector('#images details').open = true")
+    script = "return [...document.querySelectorAll('table')].map(table => [table.id, table.scrollWidth - table.parentElement.clientWidth])"
+    assert [(name, wider) for name, wider in driver.execute_script(script) if wider > 0] == []
+    assert found(driver, "#class-table thead").text.split() == ["name", "IoU", "Dice", "Precision", "Recall"]
+
+
 def scrolls_sideways(driver: Any) -> bool:
     root = found(driver, "html")
     return int(root.get_property("scrollWidth")) > int(root.get_property("clientWidth"))
@@ -399,3 +407,44 @@ def test_a_class_without_images_shows_none(chosen):
     chosen.execute_script("document.querySelector('[data-class=\"3\"]').click()")
     assert shown_images(chosen) == []
     assert found(chosen, "#example-said").text == f"0 images with the lowest IoU of {NAMES[3]}."
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    preds, target = batch()
+    metric = PairedComparison(
+        SegmentationMetrics(CLASSES, ignore_index=IGNORED, class_names=NAMES, per_class=True), replicates=100
+    )
+    metric.update(preds, torch.where(target == 0, 0, preds), target)
+    images = [ImageChange(f"{place}{EVIL}", 0.5, place / 20) for place in range(20)]
+    path = tmp_path_factory.mktemp("compared") / "compared.html"
+    write_report(ComparisonReport(metric.compute(), (EVIL, "B & C"), images=images, notes=[EVIL]), path)
+    return path
+
+
+def test_a_comparison_is_sorted_and_escaped(driver, compared):
+    opened(driver, compared)
+    names = column(driver, "classes-table", 0)
+    assert [name.removesuffix(" better") for name in names] == NAMES
+    assert names[0] == "road better"
+    for table in ("classes-table", "gained-table"):
+        header(driver, table, 3).find_element("tag name", "button").click()
+        rising = numbers(column(driver, table, 3))
+        assert rising == sorted(rising)
+        assert len(set(rising)) > 2
+    assert len(column(driver, "lost-table", 0)) == 5
+    assert column(driver, "lost-table", 0)[0] == f"0{EVIL}"
+    assert logged(driver) == []
+
+
+@pytest.mark.parametrize("width", [375, 1200])
+def test_no_column_of_a_comparison_is_cut(driver, compared, width):
+    opened(driver, compared, width)
+    assert not scrolls_sideways(driver)
+    script = "return [...document.querySelectorAll('table')].map(table => table.scrollWidth - table.parentElement.clientWidth)"
+    assert max(driver.execute_script(script)) <= 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_of_a_comparison_has_contrast(driver, compared, scheme):
+    test_text_has_contrast(driver, compared, scheme)
