@@ -12,7 +12,7 @@ from segiou.metrics.image_means import ImageScores
 from segiou.report import WorstImage
 from segiou.report.examples import choices_of, ranks_of
 
-FOR_CLASSES = 4  # times the images of a choice: those that are shown for classes alone, at most
+FOR_CLASSES = 2  # times the images of a choice: those that are shown for classes alone, at most
 
 
 class PageImages:

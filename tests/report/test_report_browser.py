@@ -285,7 +285,7 @@ def test_many_classes_and_images_stay_usable(driver, tmp_path):
     )
     path = tmp_path / "large.html"
     write_report(Report.of(metric, counts, images=images), path)
-    assert path.stat().st_size < 2e6
+    assert path.stat().st_size < 1e6
     opened(driver, path)
     driver.execute_script("document.querySelector('#images details').open = true")
     for table, place, rows in (("class-table", 2, 150), ("image-table", 1, 2000)):
