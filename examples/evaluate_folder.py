@@ -1,6 +1,7 @@
-"""Score folders of masks from the shell. Three sets of real masks are written as PNG files, and scored.
+"""Score folders of masks from the shell. Three sets of real masks are written as PNG files, and scored; where there are
+photos, a page shows them too.
 
-    pip install -e ".[cli]" nilearn && pip install --no-deps stardist cw-eval
+    pip install -e ".[cli,report]" nilearn && pip install --no-deps stardist cw-eval
     python examples/evaluate_folder.py
 
 The masks are in installed packages, nothing else is downloaded; a set whose package is missing is left out.
@@ -28,7 +29,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 IGNORED = 255
-Masks = dict[str, tuple[np.ndarray, np.ndarray]]  # prediction and label, uint8, by the name of the file
+Masks = dict[str, tuple[np.ndarray, ...]]  # prediction, label and, where there is one, the photo, uint8, by name
 
 
 def packaged(package: str, path: str) -> Path:
@@ -47,15 +48,16 @@ def otsu(image: np.ndarray) -> float:
 
 
 def nuclei() -> Masks:
-    """Background 0 and nuclei 1, in four quarters."""
+    """Background 0 and nuclei 1, in four quarters, with the photos."""
     image, ids = (
         np.array(Image.open(packaged("stardist", f"stardist/data/images/{name}2d.tif"))) for name in ("img", "mask")
     )
     image = np.log1p(image.astype(np.float64))  # some nuclei are ten times as bright as others
     preds, labels = (image > otsu(image)).astype(np.uint8), (ids > 0).astype(np.uint8)
+    photo = (255 * (image - image.min()) / np.ptp(image)).astype(np.uint8)
     half = labels.shape[0] // 2
     quarters = {f"y{y}_x{x}": np.s_[y : y + half, x : x + half] for y in (0, half) for x in (0, half)}
-    return {name: (preds[window], labels[window]) for name, window in quarters.items()}
+    return {name: (preds[window], labels[window], photo[window]) for name, window in quarters.items()}
 
 
 def tissue() -> Masks:
@@ -102,11 +104,11 @@ SETS: dict[str, tuple[Callable[[], Masks], str, list[str], list[str]]] = {  # wi
 
 
 def write(masks: Masks, names: list[str], folder: Path) -> None:
-    """Predictions as ``folder/pred/NAME.png``, labels as ``folder/label/NAME.png``, names in ``folder/names.txt``."""
-    for name, pair in masks.items():
-        for kind, mask in zip(("pred", "label"), pair, strict=True):
+    """Files such as ``folder/pred/NAME.png``, also in ``label`` and ``photo``; names in ``folder/names.txt``."""
+    for name, parts in masks.items():
+        for kind, pixels in zip(("pred", "label", "photo"), parts, strict=False):  # most sets have no photos
             (folder / kind).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.ascontiguousarray(mask)).save(folder / kind / f"{name}.png")
+            Image.fromarray(np.ascontiguousarray(pixels)).save(folder / kind / f"{name}.png")
     (folder / "names.txt").write_text("\n".join(names) + "\n")
 
 
@@ -136,6 +138,8 @@ def score(name: str, folder: Path) -> int:
         "--json",
         "scores.json",
     ]
+    if (folder / name / "photo").is_dir():
+        given += ["--report", "report.html", "--images", "photo"]
     print(f"\n$ cd {folder / name}\n$ segiou evaluate {' '.join(given)}", flush=True)
     return subprocess.run(
         [sys.executable, "-m", "segiou", "evaluate", *given], cwd=folder / name, check=False

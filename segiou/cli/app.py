@@ -57,6 +57,16 @@ Json = Annotated[Path | None, _option("Write everything as JSON; - prints it.", 
 AsJson = Annotated[bool, _option("Print it as a label file.", "--json")]
 Csv = Annotated[Path | None, _option("Write the table of classes.", "--csv", metavar="FILE")]
 Report = Annotated[Path | None, _option("Write a page of HTML.", "--report", metavar="FILE")]
+Images = Annotated[
+    Path | None,
+    _option("Photos for --report, shrunk to JPEGs of 5 to 40 kB each.", metavar="FOLDER"),
+]
+ImageSuffix = Annotated[str, _option("What names of photos end with, such as _leftImg8bit.", metavar="TEXT")]
+Title = Annotated[str | None, _option("Title of the page of --report.", metavar="TEXT")]
+ModelName = Annotated[str | None, _option("Name of the model, for the page of --report.", metavar="TEXT")]
+ModelNames = Annotated[
+    list[str] | None, _option("Name of a model, for --report; A, then B.", "--model-name", metavar="TEXT")
+]
 Strict = Annotated[bool, _option("Stop at the first file that cannot be scored.", "--strict")]
 Name = Annotated[
     str | None, typer.Argument(help="Show its classes; or those of a label file.", autocompletion=_presets)
@@ -91,6 +101,10 @@ def evaluate_command(
     json: Json = None,
     csv: Csv = None,
     report: Report = None,
+    images: Images = None,
+    image_suffix: ImageSuffix = "",
+    title: Title = None,
+    model_name: ModelName = None,
     strict: Strict = False,
     workers: Workers = None,
     max_pixels: MaxPixels = None,
@@ -107,7 +121,8 @@ def evaluate_command(
     )  # fmt: skip
     outputs = {"--json": json, "--csv": csv, "--report": report}
     files = commands.Files.of([pred], label, pred_suffix, label_suffix, outputs)
-    commands.run_evaluate(options, files, worst, strict, workers)
+    page = commands.PageOptions(images, image_suffix, title, (model_name,) if model_name else ())
+    commands.run_evaluate(options, files, page, worst, strict, workers)
 
 
 @app.command(no_args_is_help=True)
@@ -133,6 +148,9 @@ def compare(
     label_suffix: LabelSuffix = "",
     most: Most = 5,
     json: Json = None,
+    report: Report = None,
+    title: Title = None,
+    model_name: ModelNames = None,
     strict: Strict = False,
     workers: Workers = None,
     max_pixels: MaxPixels = None,
@@ -147,8 +165,9 @@ def compare(
         labels, num_classes, ignore_index or (), reduce_zero_label, pred_class_ids, label_class_ids, absent,
         exclude or (), groups, names, False, False, ids, pred_ids, label_ids, foreground, max_pixels,
     )  # fmt: skip
-    files = commands.Files.of([pred_a, pred_b], label, pred_suffix, label_suffix, {"--json": json})
-    commands.run_compare(options, files, most, strict, workers)
+    files = commands.Files.of([pred_a, pred_b], label, pred_suffix, label_suffix, {"--json": json, "--report": report})
+    page = commands.PageOptions(None, "", title, tuple(model_name or ()))
+    commands.run_compare(options, files, page, most, strict, workers)
 
 
 @app.command(name="labels")

@@ -1,8 +1,11 @@
 """What ``segiou evaluate`` and ``segiou compare`` do, once their arguments are known."""
 
+import shlex
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +23,7 @@ from segiou.evaluation import processes
 from segiou.evaluation.evaluate import Outcome, evaluate
 from segiou.evaluation.masks import MaskError, shown
 from segiou.evaluation.pairing import Pairing, pair
+from segiou.evaluation.photos import Photos, find_photos
 from segiou.evaluation.tally import Scoring
 from segiou.metrics.scores import SegmentationMetrics
 
@@ -53,13 +57,52 @@ class Files:
         return cls(preds, label, pred_suffix, label_suffix, named)
 
 
-def run_evaluate(options: Options, files: Files, worst: int, strict: bool, workers: int | None) -> None:
-    """Score one model, show it, and write what is asked for."""
-    json, csv, report = (files.outputs[name] for name in ("--json", "--csv", "--report"))
-    with processes.joined():
-        scoring, pairing = _prepared(options, files)
+@dataclass(frozen=True)
+class PageOptions:
+    """What the page of ``--report`` shows beside scores.
+
+    Args:
+        images: the folder of photos, or the file of one, or None.
+        image_suffix: what names of photos end with.
+        title: of the page, or None for one that names the model.
+        model_names: of the models that made the predictions; empty where none is given.
+    """
+
+    images: Path | None = None
+    image_suffix: str = ""
+    title: str | None = None
+    model_names: tuple[str, ...] = ()
+
+    def require_report(self, report: Path | None) -> None:
+        """Raise for options of a page that is not written."""
+        given = {"--images": self.images, "--image-suffix": self.image_suffix, "--title": self.title}
+        for option, value in {**given, "--model-name": self.model_names}.items():
+            if value and report is None:
+                raise typer.BadParameter(f"{option} is for the page of --report: pass --report FILE too")
         if report is not None and not installed("jinja2"):
             raise typer.BadParameter("--report needs Jinja2: pip install 'segiou[report]'")
+        if self.image_suffix and self.images is None:
+            raise typer.BadParameter("--image-suffix is for --images: pass the folder of photos too")
+
+    def photos(self, files: Files, pairing: Pairing) -> Photos | None:
+        """The photos of the images, or None. Raises ValueError or OSError, also for an output that is a photo."""
+        if self.images is None:
+            return None
+        found = find_photos(self.images, [item.name for item in pairing.items], self.image_suffix)
+        require_outputs(files.outputs, found.files)
+        return found
+
+
+def run_evaluate(
+    options: Options, files: Files, page: PageOptions, worst: int, strict: bool, workers: int | None
+) -> None:
+    """Score one model, show it, and write what is asked for."""
+    json, csv, report = (files.outputs[name] for name in ("--json", "--csv", "--report"))
+    page.require_report(report)
+    without_photo: list[tuple[str, str]] = []
+    with processes.joined():
+        scoring, pairing = _prepared(options, files)
+        photos = _checked(lambda: page.photos(files, pairing))
         facts = _facts(options, {"pred": files.preds[0], "label": files.label, "pairs": len(pairing.items)})
         outcome = _outcome(pairing, scoring, workers, strict)
         if processes.place()[0] == 0:
@@ -68,12 +111,25 @@ def run_evaluate(options: Options, files: Files, worst: int, strict: bool, worke
             console.show_failures(console_of(stderr=True), outcome)
             write(json, lambda: results.as_json(outcome, facts))
             write(csv, lambda: results.as_csv(result))
-            write(report, lambda: _report(outcome, pairing, scoring, worst))
-    _finish(outcome)
+            if report is not None:
+                facts = _page_facts(pairing, page)
+                from segiou.cli.pages import report_of
+
+                made = report_of(outcome, pairing.items, scoring, facts, worst, photos, page.title or "")
+                without_photo = made.without_photo
+                console.show_missing_photos(console_of(stderr=True), without_photo)
+                write(report, lambda: _page(made.report))
+    _finish(outcome, bool(without_photo))
 
 
-def run_compare(options: Options, files: Files, most: int, strict: bool, workers: int | None) -> None:
+def run_compare(
+    options: Options, files: Files, page: PageOptions, most: int, strict: bool, workers: int | None
+) -> None:
     """Score two models, show their differences, and write what is asked for."""
+    report = files.outputs["--report"]
+    page.require_report(report)
+    if len(page.model_names) not in (0, 2):
+        raise typer.BadParameter(f"--model-name must be given twice, for A and for B, got {len(page.model_names)}")
     with processes.joined():
         scoring, pairing = _prepared(options, files)
         (pred_a, pred_b), label = files.preds, files.label
@@ -87,6 +143,12 @@ def run_compare(options: Options, files: Files, most: int, strict: bool, workers
                     _out(files).print(f"{name}: {remark}", soft_wrap=True)
             console.show_failures(console_of(stderr=True), outcome)
             write(files.outputs["--json"], lambda: results.as_json(outcome, facts))
+            if report is not None:
+                from segiou.cli.pages import comparison_of
+
+                of_page = _page_facts(pairing, page)
+                made = comparison_of(outcome, of_page, page.model_names, most, page.title or "")
+                write(report, lambda: _page(made))
     _finish(outcome)
 
 
@@ -140,18 +202,33 @@ def _facts(options: Options, files: dict[str, Any]) -> dict[str, Any]:
     return {"segiou": __version__, **plain, **options.facts()}
 
 
-def _report(outcome: Outcome, pairing: Pairing, scoring: Scoring, worst: int) -> bytes:
-    from segiou.cli.pages import report_of
+def _page_facts(pairing: Pairing, page: PageOptions) -> dict[str, str]:
+    """What a reader of the page needs to know of how it was made."""
+    first = pairing.items[0]
+    several = len(first.preds) > 1
+    named = zip(("Model A", "Model B") if several else ("Model",), page.model_names, strict=False)
+    preds = {f"Predictions of {model}": path for model, path in zip("AB", first.preds, strict=False)}
+    return {
+        **dict(named),
+        "Made": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        "Command": shlex.join(["segiou", *sys.argv[1:]]),
+        **{
+            name: f"such as {shown(path)}"
+            for name, path in (preds if several else {"Predictions": first.preds[0]}).items()
+        },
+        "Labels": f"such as {shown(first.label)}",
+    }
+
+
+def _page(report: Any) -> bytes:
     from segiou.report import render
 
-    first = pairing.items[0]
-    facts = {"Predictions": f"such as {shown(first.preds[0])}", "Labels": f"such as {shown(first.label)}"}
-    return render(report_of(outcome, pairing.items, scoring, facts, worst)).encode("utf-8", "backslashreplace")
+    return render(report).encode("utf-8", "backslashreplace")
 
 
-def _finish(outcome: Outcome) -> None:
+def _finish(outcome: Outcome, failed: bool = False) -> None:
     """Exit as the outcome says: 130 after Ctrl-C and 143 after SIGTERM, as shells have it, 1 where a file failed."""
     if outcome.stopped:
         raise typer.Exit(128 + signal.Signals(outcome.stopped))
-    if outcome.failures:
+    if outcome.failures or failed:
         raise typer.Exit(1)

@@ -158,6 +158,12 @@ def show_failures(out: Console, outcome: Outcome) -> None:
         out.print(f"PARTIAL: interrupted after {scored}, and nothing else is scored", style="bold red")
 
 
+def show_missing_photos(out: Console, missing: list[tuple[str, str]]) -> None:
+    """The images whose photo the page does not show, and why."""
+    for name, reason in missing:
+        out.print(f"no photo in the page of {name}: {reason}", soft_wrap=True)
+
+
 def _difference_cells(found: Comparison) -> list[str]:
     low, high = float(found.difference.low), float(found.difference.high)
     verdict = "better" if low > 0 else "worse" if high < 0 else ""

@@ -1,21 +1,37 @@
-"""The report of an evaluation: its scores, and its worst images read once more."""
+"""The report of an evaluation: its scores, and the images that it shows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
+from torch import Tensor
+
+from segiou.cli.page_images import PageImages
+from segiou.cli.results import FBETA, class_table
 from segiou.evaluation.evaluate import Outcome
-from segiou.evaluation.mask_files import read_mask
-from segiou.evaluation.masks import MaskError
 from segiou.evaluation.pairing import Item
-from segiou.evaluation.placement import in_one_place
-from segiou.evaluation.tally import Scoring
+from segiou.evaluation.photos import Photos
+from segiou.evaluation.tally import Result, Scoring
 from segiou.metrics.scores import SegmentationMetrics
-from segiou.report import Report, WorstImage
+from segiou.report import ComparisonReport, ImageChange, Report
+
+
+class Made(NamedTuple):
+    """A report, and the images whose photo it does not show, each with the reason."""
+
+    report: Report
+    without_photo: list[tuple[str, str]]
 
 
 def report_of(
-    outcome: Outcome, items: Sequence[Item], scoring: Scoring, facts: Mapping[str, str], worst: int
-) -> Report:
+    outcome: Outcome,
+    items: Sequence[Item],
+    scoring: Scoring,
+    facts: Mapping[str, str],
+    worst: int,
+    photos: Photos | None = None,
+    title: str = "",
+) -> Made:
     """What the page shows of one model.
 
     Args:
@@ -23,43 +39,72 @@ def report_of(
         items: the files, read again where images are shown.
         scoring: how they were read.
         facts: what else a reader needs to know, by name.
-        worst: how many images are shown.
+        worst: how many images are shown of each choice: the worst, the best, around the median, and random ones.
+        photos: of the images, where they are to be shown. Each is shrunk to at most 400 pixels a side and
+            encoded as a JPEG of 5 to 40 kB (24 real photos took 7 to 38 kB in the page, half of them below 16).
+        title: of the page; made of the name of the model where empty.
     """
     (result,) = outcome.results
-    files = {item.name: item for item in items}
-    shown = [(files[str(name)], value) for name, value in result.images.worst(worst)]
+    reader = PageImages(items, scoring, photos)
+    shown = reader.chosen(result.images, worst)
     labels = scoring.of_label.colours
-    means = {name: value for name, value in result.scores.items() if name in ("mIoU_I", "mIoU_C")}
-    if result.boundary is not None:
-        means["BoundaryIoU"] = result.boundary[1]
-    if result.groups is not None:
-        means["mIoU of groups"] = result.groups.scores["mIoU"]
-    stopped = ["PARTIAL: interrupted, and only the images up to then are scored"] * outcome.partial
     rule = {} if result.interval_rule is None else {"Intervals": result.interval_rule}
     report = Report.of(
         SegmentationMetrics(**scoring.arguments, validate_args=False),
         result.counts,
         confidence=result.intervals,
-        scores=means,
+        scores=_means(result),
         images=result.images,
         image_metric=result.image_metric,
-        worst=[found for item, value in shown if (found := _worst_image(item, value, scoring)) is not None],
+        worst=shown.pop("worst", []),
+        examples=shown,
+        groups=None if result.groups is None else class_table(result.groups),
+        title=title or ", ".join(filter(None, ["Segmentation report", facts.get("Model")])),
         palette=None if labels is None else labels.palette,
         facts={**facts, "Images": f"{len(result.images.ids):,} scored", **rule},
-        notes=[*stopped, *(f"{name}: {reason}" for name, reason in outcome.failures)],
+        notes=notes_of(outcome, reader.without_photo),
     )
-    if result.boundary is None:
-        return report
-    return replace(report, per_class={**report.per_class, "BoundaryIoU": result.boundary[0]})
+    if result.boundary is not None:
+        report = replace(report, per_class={**report.per_class, "BoundaryIoU": result.boundary[0]})
+    return Made(report, reader.without_photo)
 
 
-def _worst_image(item: Item, score: float, scoring: Scoring) -> WorstImage | None:
-    """The masks of an image; None where they are volumes, or have gone meanwhile."""
-    try:
-        of_pred, of_label, most = scoring.of_pred, scoring.of_label, scoring.max_pixels
-        label = of_label.labels_of(read_mask(item.label, most))
-        pred = in_one_place(of_pred.labels_of(read_mask(item.preds[0], most)), label)
-        classes = of_pred.classes(pred).numpy(), of_label.classes(label).numpy()
-    except MaskError:
-        return None
-    return WorstImage(item.name, score, *classes) if len(label.shape) == 2 else None
+def comparison_of(
+    outcome: Outcome, facts: Mapping[str, str], models: Sequence[str], most: int, title: str = ""
+) -> ComparisonReport:
+    """What the page shows of two models.
+
+    Args:
+        outcome: what came of all files.
+        facts: what else a reader needs to know, by name.
+        models: the names of both, or none.
+        most: how many images are shown that gained most, and how many that lost most.
+        title: of the page; made of the names of the models where empty.
+    """
+    a, b = (result.images for result in outcome.results)
+    return ComparisonReport(
+        {name: found for name, found in outcome.differences.items() if name != FBETA},
+        (models[0], models[1]) if models else ("the first model", "the second model"),
+        title or (f"{models[1]} compared to {models[0]}" if models else "Comparison of two models"),
+        {name: found for name, found in outcome.group_differences.items() if name != FBETA},
+        list(map(ImageChange, map(str, a.ids), a.values.tolist(), b.values.tolist())),
+        most,
+        {**facts, "Images": f"{len(a.ids):,} scored"},
+        notes_of(outcome),
+    )
+
+
+def notes_of(outcome: Outcome, without_photo: Sequence[tuple[str, str]] = ()) -> list[str]:
+    """What went wrong, a line each."""
+    stopped = ["PARTIAL: interrupted, and only the images up to then are scored"] * outcome.partial
+    return [*stopped, *(f"{name}: {reason}" for name, reason in [*outcome.failures, *without_photo])]
+
+
+def _means(result: Result) -> dict[str, Tensor]:
+    """The scores at the head of the page that no confusion matrix of classes gives."""
+    means = {name: value for name, value in result.scores.items() if name in ("mIoU_I", "mIoU_C")}
+    if result.boundary is not None:
+        means["BoundaryIoU"] = result.boundary[1]
+    if result.groups is not None:
+        means["mIoU of groups"] = result.groups.scores["mIoU"]
+    return means

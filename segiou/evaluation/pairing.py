@@ -53,7 +53,7 @@ def pair(preds: Sequence[Path], label: Path, pred_suffix: str = "", label_suffix
         kinds = ", ".join(f"{place} ({'folder' if place.is_dir() else 'file'})" for place in places)
         raise ValueError(f"pass folders, or one file each, got {kinds}")
     suffixes = [*[pred_suffix] * len(preds), label_suffix]
-    listed = [sorted(_walk(place)) for place in places]
+    listed = [sorted(files_below(place)) for place in places]
     found = [_named(*each) for each in zip(places, listed, suffixes, strict=True)]
     names = sorted(set().union(*found))
     whole = [name for name in names if all(len(files.get(name, [])) == 1 for files in found)]
@@ -101,7 +101,7 @@ def _lossy(folder: Path, paths: Sequence[Path], suffix: str) -> dict[str, Path]:
     return {shown(name): path for path, name in found.items()}
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
     """All files below but hidden ones, links to folders followed, but not to one that is above."""
     for place, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
         above = {os.path.realpath(parent) for parent in (Path(place), *Path(place).parents)}

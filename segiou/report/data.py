@@ -17,6 +17,7 @@ from segiou.metrics.score_metric import ScoreMetric
 from segiou.metrics.scores import Dice, FBeta, FrequencyWeightedIoU, SegmentationMetrics
 from segiou.scoring.averaging import Averaging, Score
 from segiou.scoring.class_scores import CLASS_SCORES
+from segiou.scoring.class_table import ClassTable
 
 Array = np.ndarray[Any, Any]
 Value = Tensor | Interval
@@ -52,9 +53,14 @@ class Report:
         image_metric: the metric that scored single images, such as ``ImagewiseIoU(21).metric``; None says nothing of
             its rules.
         worst: the images that scored lowest, the worst first.
+        examples: more images to show, by what they were chosen for, such as "best", "median" and "random". Those under
+            "class" are shown only to readers who ask for the images that are worst for a class.
+        groups: the table of groups, shown below that of the classes; None where there is none.
         palette: C colours of red, green and blue, 0 to 255; colours of the page's own where None.
         facts: more that a reader needs to reproduce the numbers, such as the folders, by name.
         notes: a line each, such as a file that could not be scored and why.
+        history: scores over epochs by name, a number for each epoch, nan where there was none. Each becomes a curve;
+            names with "/" are of classes, and are folded away.
 
     Raises:
         ValueError: counts, columns, colours or overlays of a shape that does not fit the metric.
@@ -69,9 +75,12 @@ class Report:
     images: ImageScores | None = None
     image_metric: ScoreMetric | None = None
     worst: Sequence[WorstImage] = ()
+    examples: Mapping[str, Sequence[WorstImage]] = field(default_factory=dict)
+    groups: ClassTable | None = None
     palette: Sequence[Colour] | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    history: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _checked(self.counts, self.metric)
@@ -86,7 +95,7 @@ class Report:
                 )
         if self.palette is not None and len(colours_of("palette", self.palette)) != len(names):
             raise ValueError(f"palette must hold a colour for each of {len(names)} classes, got {len(self.palette)}")
-        for image in self.worst:
+        for image in [*self.worst, *(image for images in self.examples.values() for image in images)]:
             _require_maps(image, self.metric.rules.task)
 
     @classmethod
@@ -197,7 +206,7 @@ def _placed(
 def _require_maps(image: WorstImage, task: str) -> None:
     """Raise for an overlay that cannot be drawn."""
     if task == "multilabel":
-        raise ValueError(f"worst shows label maps, which multilabel has not: leave it out, got {image.name!r}")
+        raise ValueError(f"images are shown as label maps, which multilabel has not: leave it out, got {image.name!r}")
     shapes = np.shape(image.prediction), np.shape(image.label)
     if len(shapes[0]) != 2 or shapes[0] != shapes[1] or 0 in shapes[0]:
         raise ValueError(

@@ -5,27 +5,37 @@ from typing import Any
 
 import numpy as np
 
+from segiou.report.comparison import ComparisonReport, shown_comparison
 from segiou.report.conventions import absent, averages, conventions
+from segiou.report.curves import curves
 from segiou.report.data import Report, WorstImage
+from segiou.report.examples import gallery
 from segiou.report.files import require_writable, write_whole
 from segiou.report.matrix import Confusion, confusions, matrix_of
+from segiou.report.meanings import meaning
 from segiou.report.pictures import colours, overlay
-from segiou.report.views import class_table, distribution, headlines, rows
+from segiou.report.views import distribution, headlines, tables
 
 PAIRS = 12  # of the list of confusions, by pixels and by share
 WORST_PAIRS = 3  # of one image
 
 
-def render(report: Report) -> str:
+def render(report: Report | ComparisonReport) -> str:
     """The page as HTML text, with its style, script and pictures inside.
 
     Raises:
         ModuleNotFoundError: Jinja2, or for overlays Pillow, is not installed.
     """
-    return str(_template().render(_shown(report)))
+    from segiou import __version__
+
+    if isinstance(report, ComparisonReport):
+        name, shown = "comparison.html.j2", shown_comparison(report)
+    else:
+        name, shown = "template.html.j2", _shown(report)
+    return str(_template(name).render(version=__version__, meaning=meaning, **shown))
 
 
-def write_report(report: Report, path: str | PathLike[str]) -> None:
+def write_report(report: Report | ComparisonReport, path: str | PathLike[str]) -> None:
     """Write the page to a file, whole or not at all.
 
     Args:
@@ -44,29 +54,29 @@ def write_report(report: Report, path: str | PathLike[str]) -> None:
 
 def _shown(report: Report) -> dict[str, Any]:
     """What the template shows, by the names that it has there."""
-    from segiou import __version__
-
     metric = report.metric
     palette = list(report.palette or colours(len(metric.class_names)))
-    table = class_table(report)
+    shown = gallery(report)
     matrix = matrix_of(metric, report.counts)
+    drawn = curves(report.history)
     by_pixels, by_share = (confusions(matrix, PAIRS, by_share) for by_share in (False, True))
     return {
         "report": report,
-        "version": __version__,
         "headlines": headlines(report),
-        "columns": list(table.columns),
-        "rows": list(rows(report, table, palette)),
-        "means": [column.average for column in table.columns.values()],
+        "tables": list(tables(report, palette)),
+        "curves": [curve for curve in drawn if "/" not in curve.name],
+        "class_curves": [curve for curve in drawn if "/" in curve.name],
         "pairs": sorted({*by_pixels, *by_share}, key=lambda pair: (-pair.pixels, pair)),
         "matrix": matrix,
         "heat": {**matrix._asdict(), "counts": matrix.counts.tolist()},
         "images": None if report.images is None else distribution(report.images, metric.classes.scored),
         "image_rules": _image_rules(report),
-        "worst": [
+        "gallery": shown,
+        "figures": [
             (image, overlay(image, palette, metric.rules.ignore_index), _confused(image, report))
-            for image in report.worst
+            for image in shown.figures
         ],
+        "scored": metric.classes.scored,
         "conventions": [*conventions(metric, report.counts), *report.facts.items()],
     }
 
@@ -86,7 +96,7 @@ def _confused(image: WorstImage, report: Report) -> list[Confusion]:
     return confusions(matrix_of(report.metric, counts.cpu()), WORST_PAIRS)
 
 
-def _template() -> Any:
+def _template(name: str) -> Any:
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ModuleNotFoundError as missing:
@@ -95,4 +105,4 @@ def _template() -> Any:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.get_template("template.html.j2")
+    return environment.get_template(name)

@@ -10,6 +10,7 @@ from segiou.metrics.image_means import ImageScores
 from segiou.metrics.intervals import Interval
 from segiou.report.conventions import averages
 from segiou.report.data import Report, Value, headline
+from segiou.report.examples import names_of
 from segiou.scoring.class_scores import CLASS_SCORES, Column, Number
 from segiou.scoring.class_table import ClassTable
 
@@ -34,6 +35,19 @@ class Row(NamedTuple):
     share: float
     left_out: bool
     colour: tuple[int, int, int] | None
+
+
+class Table(NamedTuple):
+    """The table of classes, or of groups; ``means`` are its last row, ``copies`` its text in other formats."""
+
+    id: str
+    title: str
+    columns: list[str]
+    rows: list[Row]
+    means: list[Number]
+    copies: list[tuple[str, str]]
+    without_score: bool
+    has_bounds: bool
 
 
 class Bin(NamedTuple):
@@ -81,8 +95,28 @@ def class_table(report: Report) -> ClassTable:
     return replace(report.metric.table_of(report.counts), columns=columns)
 
 
+def tables(report: Report, palette: Sequence[tuple[int, int, int]]) -> Iterator[Table]:
+    """The table of the classes, and that of the groups where there is one beside it."""
+    titles = {"class": "Classes", "group": "Groups", "label": "Labels"}
+    of_classes = class_table(report)
+    for name, table in (("class", of_classes), ("group", report.groups)):
+        if table is None:
+            continue
+        columns = table.columns.values()
+        yield Table(
+            name,
+            titles[table.kind],
+            list(table.columns),
+            list(rows(report, table, palette)),
+            [column.average for column in columns],
+            [("Markdown", table.to_markdown()), ("LaTeX", table.to_latex())],
+            any(not number.exists for column in columns for number in column.scores),
+            any(column.has_bounds for column in columns),
+        )
+
+
 def rows(report: Report, table: ClassTable, palette: Sequence[tuple[int, int, int]]) -> Iterator[Row]:
-    """The rows of the table of classes."""
+    """The rows of a table of classes or groups."""
     target = table.counts["target"]
     counted = report.counts[..., :-1, :].sum((-2, -1)).clamp(min=1).expand(len(target)).tolist()
     for place, name in enumerate(table.names):
@@ -124,8 +158,7 @@ def _image_rows(images: ImageScores, names: Sequence[str]) -> list[ImageRow]:
         lowest = of_classes.nan_to_num(torch.inf).min(-1)
         found = list(zip(lowest.values.tolist(), lowest.indices.tolist(), strict=True))
     rows = []
-    ids = [f"image {place}" if name is None else str(name) for place, name in enumerate(images.ids)]
-    for name, value, (low, place) in zip(ids, images.values.tolist(), found, strict=True):
+    for name, value, (low, place) in zip(names_of(images), images.values.tolist(), found, strict=True):
         known = place >= 0 and low != float("inf")
         rows.append(
             ImageRow(name, Number(value), names[place] if known else "", Number(low if known else float("nan")))

@@ -23,6 +23,7 @@ from segiou.metrics.intervals import Interval
 from segiou.report import Report, WorstImage, render, write_report
 from segiou.report.files import require_writable, write_whole
 from segiou.report.matrix import confusions, matrix_of
+from segiou.report.meanings import meaning
 from segiou.report.pictures import IGNORED as GREY
 from segiou.report.pictures import SIDE, WRONG, colours, overlay
 from segiou.report.views import distribution
@@ -67,7 +68,7 @@ def test_the_headline_is_what_the_metrics_compute(full):
     text = Page(full[1]).text
     for name, interval in full[0].scores.items():
         low, high = float(interval.low), float(interval.high)
-        assert f"{name} {values[name]:.4f} {low:.4f} to {high:.4f}" in text
+        assert f"{name} {meaning(name)} {values[name]:.4f} {low:.4f} to {high:.4f}" in text
 
 
 @pytest.mark.parametrize("average", ["macro", "micro", "weighted", "none"])
@@ -288,7 +289,7 @@ def test_names_are_escaped(full):
     assert "alert(1)" in html
     found = Page(html)
     scripts = [attributes for tag, attributes in found.elements if tag == "script"]
-    assert scripts == [{"type": "application/json", "id": "heat-data"}, {}]
+    assert scripts == [*({"type": "application/json", "id": f"{name}-data"} for name in ("heat", "example")), {}]
     assert found.text.count(EVIL) > 40  # names of classes and images, the title, the note and the fact are all shown
     assert _json(html)["rows"][1] == EVIL
     assert not found.open
@@ -308,7 +309,7 @@ def test_headers_are_buttons(full):
     html = full[1]
     headers = re.findall(r'<th scope="col".*?</th>', html)
     assert len(headers) == 8 + 4 + 4
-    assert all('<button type="button">' in header for header in headers)
+    assert all(re.search(r'<button type="button"( title="[^"]+")?>', header) for header in headers)
 
 
 def test_the_text_is_plain(full):
@@ -430,7 +431,9 @@ def test_counts_of_another_shape_are_named():
             ValueError, match=re.escape("counts must be of shape (3, 3), as metric.confmat, got (2, 2)")
         ):
             make(MeanIoU(2), torch.zeros(2, 2))
-    with pytest.raises(ValueError, match="worst shows label maps, which multilabel has not: leave it out, got 'a.png'"):
+    with pytest.raises(
+        ValueError, match="images are shown as label maps, which multilabel has not: leave it out, got 'a.png'"
+    ):
         Report.of(MeanIoU(task="multilabel", num_labels=2), worst=[IMAGE])
 
 

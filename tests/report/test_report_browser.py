@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from segiou import MeanIoU
+from segiou import MeanIoU, PairedComparison, SegmentationMetrics
 from segiou.metrics.image_means import ImageScores
-from segiou.report import Report, write_report
-from tests.helpers.report_cases import CLASSES, IGNORED, NAMES, report
+from segiou.report import ComparisonReport, ImageChange, Report, write_report
+from tests.helpers.report_cases import CLASSES, EVIL, IGNORED, NAMES, batch, report
 
 BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 DRIVER = shutil.which("chromedriver")
@@ -205,7 +205,7 @@ def test_cells_grow_and_rows_are_found(page):
     before = found(page, "#heat").size["width"]
     page.execute_script("size.value = 48; size.dispatchEvent(new Event('input'))")
     assert found(page, "#heat").size["width"] != before
-    page.execute_script("document.querySelector('details').open = true")
+    page.execute_script("document.querySelector('#images details').open = true")
     found(page, "[data-filters=image-table]").send_keys("29<")
     rows = page.find_elements("css selector", "#image-table tbody tr")
     assert [row.text[:3] for row in rows if row.is_displayed()] == ["29<"]
@@ -251,6 +251,14 @@ def test_a_narrow_screen_does_not_scroll_sideways(driver, path, width):
     assert scrolls_sideways(driver)
 
 
+def test_no_column_is_cut_on_a_phone(driver, path):
+    opened(driver, path, 375)
+    driver.execute_script("document.querySelector('#images details').open = true")
+    script = "return [...document.querySelectorAll('table')].map(table => [table.id, table.scrollWidth - table.parentElement.clientWidth])"
+    assert [(name, wider) for name, wider in driver.execute_script(script) if wider > 0] == []
+    assert found(driver, "#class-table thead").text.split() == ["name", "IoU", "Dice", "Precision", "Recall"]
+
+
 def scrolls_sideways(driver: Any) -> bool:
     root = found(driver, "html")
     return int(root.get_property("scrollWidth")) > int(root.get_property("clientWidth"))
@@ -277,9 +285,9 @@ def test_many_classes_and_images_stay_usable(driver, tmp_path):
     )
     path = tmp_path / "large.html"
     write_report(Report.of(metric, counts, images=images), path)
-    assert path.stat().st_size < 2e6
+    assert path.stat().st_size < 1e6
     opened(driver, path)
-    driver.execute_script("document.querySelector('details').open = true")
+    driver.execute_script("document.querySelector('#images details').open = true")
     for table, place, rows in (("class-table", 2, 150), ("image-table", 1, 2000)):
         driver.execute_script("arguments[0].querySelector('button').click()", header(driver, table, place))
         driver.execute_script("arguments[0].querySelector('button').click()", header(driver, table, place))
@@ -306,3 +314,137 @@ def test_the_page_prints(page):
         assert page.execute_script("return getComputedStyle(document.body).color") == "rgb(29, 35, 39)"  # dark on paper
     finally:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+@pytest.mark.parametrize(("kind", "start"), [("Markdown", "| class |"), ("LaTeX", r"\begin{tabular}")])
+def test_the_table_is_copied(page, kind, start):
+    page.execute_script(
+        "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async text => { window.taken = text; }}})"
+    )
+    found(page, f"[data-copies=copy-class-{kind}]").send_keys("\ue007")
+    assert page.execute_script("return window.taken").startswith(start)
+    assert found(page, "#copied-class").text == "Copied."
+
+
+def test_a_table_that_cannot_be_copied_is_marked(page):
+    page.execute_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    found(page, "[data-copies=copy-class-Markdown]").click()
+    assert page.switch_to.active_element.get_attribute("id") == "copy-class-Markdown"
+    assert page.execute_script("return getSelection().toString()").startswith("| class |")
+
+
+def test_the_meaning_of_a_score_is_shown_by_a_key(page):
+    summary = found(page, ".meaning summary")
+    assert "intersection over union" in summary.get_attribute("title")
+    assert not found(page, ".meaning p").is_displayed()
+    summary.send_keys("\ue007")
+    assert found(page, ".meaning p").is_displayed()
+
+
+@pytest.fixture
+def chosen(driver, tmp_path):
+    """A page with worst images and one best image, and the name of the latter."""
+    of = report()
+    best = of.worst[0]._replace(name="the best", prediction=of.worst[0].prediction * 0, label=of.worst[0].label * 0)
+    write_report(report(examples={"best": [best]}), tmp_path / "chosen.html")
+    opened(driver, tmp_path / "chosen.html")
+    yield driver
+    assert logged(driver) == []
+
+
+def shown_images(driver: Any) -> list[str]:
+    figures = driver.find_elements("css selector", "#example-list figure")
+    return [figure.find_element("tag name", "h3").text for figure in figures if figure.is_displayed()]
+
+
+def choose(driver: Any, control: str, text: str) -> None:
+    from selenium.webdriver.support.ui import Select
+
+    Select(found(driver, control)).select_by_visible_text(text)
+
+
+def test_images_are_chosen(chosen):
+    worst = [image.name for image in report().worst]
+    assert shown_images(chosen) == worst
+    choose(chosen, "#example-choice", "best")
+    assert shown_images(chosen) == ["the best"]
+    choose(chosen, "#example-class", NAMES[2])  # which is not in it
+    assert shown_images(chosen) == []
+    choose(chosen, "#example-class", "road")
+    assert shown_images(chosen) == ["the best"]
+    assert found(chosen, "#example-said").text == "1 image with road."
+    choose(chosen, "#example-class", "all classes")
+    choose(chosen, "#example-choice", "worst")
+    assert shown_images(chosen) == worst
+
+
+@pytest.mark.parametrize("how", ["click", "enter", "row"])
+def test_the_row_of_a_class_leads_to_its_worst_images(chosen, how):
+    images = report().images
+    lowest = sorted((score, name) for name, score in zip(images.ids, images.per_class[:, 0].tolist(), strict=True))[:5]
+    button = found(chosen, "#class-table [data-class='0']")
+    if how == "enter":
+        button.send_keys("\ue007")
+    else:
+        chosen.execute_script(
+            "arguments[0].click()", button if how == "click" else found(chosen, "#class-table tbody td")
+        )
+    assert found(chosen, "#example-said").text == "5 images with the lowest IoU of road."
+    texts = [f"{name}: IoU of road {score:.4f}" for score, name in lowest]
+    pictured = [
+        f"{figure.find_element('tag name', 'h3').text}: {figure.find_element('css selector', '.of-class').text}"
+        for figure in chosen.find_elements("css selector", "#example-list figure")
+        if figure.is_displayed()
+    ]
+    named = [item.text for item in chosen.find_elements("css selector", "#example-names li")]
+    assert sorted([*pictured, *named]) == sorted(texts)
+    assert pictured
+    assert named
+    assert chosen.switch_to.active_element.get_attribute("id") == "worst-title"
+
+
+def test_a_class_without_images_shows_none(chosen):
+    chosen.execute_script("document.querySelector('[data-class=\"3\"]').click()")
+    assert shown_images(chosen) == []
+    assert found(chosen, "#example-said").text == f"0 images with the lowest IoU of {NAMES[3]}."
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    preds, target = batch()
+    metric = PairedComparison(
+        SegmentationMetrics(CLASSES, ignore_index=IGNORED, class_names=NAMES, per_class=True), replicates=100
+    )
+    metric.update(preds, torch.where(target == 0, 0, preds), target)
+    images = [ImageChange(f"{place}{EVIL}", 0.5, place / 20) for place in range(20)]
+    path = tmp_path_factory.mktemp("compared") / "compared.html"
+    write_report(ComparisonReport(metric.compute(), (EVIL, "B & C"), images=images, notes=[EVIL]), path)
+    return path
+
+
+def test_a_comparison_is_sorted_and_escaped(driver, compared):
+    opened(driver, compared)
+    names = column(driver, "classes-table", 0)
+    assert [name.removesuffix(" better") for name in names] == NAMES
+    assert names[0] == "road better"
+    for table in ("classes-table", "gained-table"):
+        header(driver, table, 3).find_element("tag name", "button").click()
+        rising = numbers(column(driver, table, 3))
+        assert rising == sorted(rising)
+        assert len(set(rising)) > 2
+    assert len(column(driver, "lost-table", 0)) == 5
+    assert column(driver, "lost-table", 0)[0] == f"0{EVIL}"
+    assert logged(driver) == []
+
+
+@pytest.mark.parametrize("width", [375, 1200])
+def test_no_column_of_a_comparison_is_cut(driver, compared, width):
+    opened(driver, compared, width)
+    assert not scrolls_sideways(driver)
+    script = "return [...document.querySelectorAll('table')].map(table => table.scrollWidth - table.parentElement.clientWidth)"
+    assert max(driver.execute_script(script)) <= 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_of_a_comparison_has_contrast(driver, compared, scheme):
+    test_text_has_contrast(driver, compared, scheme)
