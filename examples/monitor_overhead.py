@@ -74,11 +74,9 @@ def main() -> None:
             logger = TensorBoardLogger(folder)
             quiet |= {"accelerator": "cpu", "num_sanity_val_steps": 0}
             Trainer(max_epochs=EPOCHS, logger=logger, callbacks=[monitor], **quiet).fit(Module(), loader, loader)
-        print(
-            options or "scores and figure",
-            *(f"{k} {min(v) * 1e3:.3f} ms" for k, v in timed.seconds.items()),
-            sep="\n  ",
-        )
+        print(options or "scores and figure")
+        for hook, seconds in timed.seconds.items():
+            print(f"  {hook} {min(seconds) * 1e3:.3f} ms, mean {sum(seconds) / len(seconds) * 1e3:.3f} ms")
 
 
 if __name__ == "__main__":

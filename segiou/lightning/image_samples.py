@@ -1,7 +1,7 @@
 """Images to look at: the worst of an epoch or the first, small, kept where they are until the epoch ends.
 
-What is kept is bounded: a few images, reduced to squares of one size so that they can be sorted and selected on the
-device itself. No batch is waited for.
+What is kept is bounded: a few images, reduced and of as many rows and columns, so that they are selected on the device
+itself. No batch is waited for.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.distributed import all_gather_object, get_world_size, is_available, is_initialized
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 
 from segiou.counting.inputs import Batch, batches
 from segiou.counting.predicted import predicted
@@ -62,9 +62,9 @@ class Photo:
             chosen = chosen / 255
         else:
             chosen = chosen.nan_to_num()
-            step = max(1, chosen[0].numel() // 2**16)  # quantiles of whole batches of large photos are refused
+            step = -(-chosen[0].numel() // 2**12) | 1  # some values of each photo; odd, so that columns take turns
             few = chosen.flatten(1)[:, ::step]
-            low, high = (few.quantile(q, 1).view(-1, 1, 1, 1) for q in (0.02, 0.98))
+            low, high = few.quantile(few.new_tensor((0.02, 0.98)), 1).view(2, -1, 1, 1, 1)
             plain = (low >= 0) & (high <= 1)  # fractions are shown as they are
             chosen = torch.where(plain, chosen, (chosen - low) / (high - low).clamp(min=1e-9))
         return (chosen.clamp(0, 1) * 255).round().to(torch.uint8).expand(-1, 3, -1, -1)
@@ -110,11 +110,11 @@ class Samples:
         chosen = order.to(scores.device)
         part = Batch(batch.kind, batch.preds[chosen], batch.target[chosen])
         labels = torch.stack(list(predicted(part, self.metric.rules)))
-        drawn = _squares(labels.long(), part.target.long(), self._photos(photos, chosen, labels))
+        drawn = _reduced(labels.long(), part.target.long(), self._photos(photos, chosen, labels))
         sizes = scores.new_tensor(batch.target.shape[1:]).expand(len(chosen), 2)
         new: tuple[Tensor, ...] = (scores[chosen], sizes, *drawn)
         if self._kept is not None:
-            new = tuple(torch.cat(pair) for pair in zip(self._kept, new, strict=True))
+            new = tuple(_joined(*pair) for pair in zip(self._kept, new, strict=True))
         best = _lowest(new[0], self.number) if self.choice == "worst" else slice(0, self.number)
         self._kept = tuple(values[best] for values in new)
 
@@ -155,32 +155,43 @@ def _lowest(scores: Tensor, number: int) -> Tensor:
     return scores.nan_to_num(2.0).sort(stable=True).indices[:number]
 
 
-def _squares(labels: Tensor, target: Tensor, photos: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Predictions, labels and photos at the top left of squares of ``SIDE``, reduced where they are larger."""
-    height, width = target.shape[1:]
+def _size(height: float, width: float) -> tuple[int, int]:
+    """The rows and columns that are kept of an image."""
     scale = max(1.0, max(height, width) / SIDE)
-    rows, columns = (max(1, round(side / scale)) for side in (height, width))
-    places = [((torch.arange(n) + 0.5) * side / n).long() for n, side in ((rows, height), (columns, width))]
-    y, x = (place.to(target.device) for place in places)
-    squares = []
-    for values in (labels, target):
-        square = values.new_zeros((len(values), SIDE, SIDE))
-        square[:, :rows, :columns] = values[:, y][:, :, x]
-        squares.append(square)
-    photo = photos.new_zeros((len(photos), 3, SIDE, SIDE))
-    if photos.shape[-1]:
-        reduced = interpolate(photos.float(), (rows, columns), mode="area")
-        photo[:, :, :rows, :columns] = reduced.round().to(torch.uint8)
-    seen = torch.full((len(photos),), bool(photos.shape[-1]), device=photos.device)
-    return squares[0], squares[1], torch.cat([photo.flatten(1), seen.to(torch.uint8)[:, None]], 1)
+    return max(1, round(height / scale)), max(1, round(width / scale))
 
 
-def _samples(scores: Tensor, sizes: Tensor, labels: Tensor, target: Tensor, photos: Tensor) -> Any:
-    """Each image cut out of its square, as arrays."""
-    for score, (height, width), prediction, label, photo in zip(
-        scores.tolist(), sizes.tolist(), labels.numpy(), target.numpy(), photos.numpy(), strict=True
+def _reduced(labels: Tensor, target: Tensor, photos: Tensor) -> tuple[Tensor, ...]:
+    """Predictions, labels and photos, of at most ``SIDE`` rows and columns, and whether there are photos."""
+    height, width = target.shape[1:]
+    rows, columns = _size(height, width)
+    y, x = (
+        ((torch.arange(n, device=target.device) + 0.5) * side / n).long()
+        for n, side in ((rows, height), (columns, width))
+    )
+    maps = [values[:, y][:, :, x] for values in (labels, target)]
+    seen = bool(photos.shape[-1])
+    if not seen:
+        photos = photos.new_zeros((len(photos), 3, rows, columns))
+    elif photos.shape[-2:] != (rows, columns):
+        photos = interpolate(photos.float(), (rows, columns), mode="area").round().to(torch.uint8)
+    return *maps, photos, torch.full((len(photos),), seen, device=photos.device)
+
+
+def _joined(kept: Tensor, new: Tensor) -> Tensor:
+    """One after the other; the smaller maps at the top left of as many rows and columns as the larger ones have."""
+    if kept.ndim > 2 and kept.shape[-2:] != new.shape[-2:]:
+        rows, columns = (max(pair) for pair in zip(kept.shape[-2:], new.shape[-2:], strict=True))
+        kept, new = (pad(each, (0, columns - each.shape[-1], 0, rows - each.shape[-2])) for each in (kept, new))
+    return torch.cat((kept, new))
+
+
+def _samples(scores: Tensor, sizes: Tensor, labels: Tensor, target: Tensor, photos: Tensor, seen: Tensor) -> Any:
+    """Each image cut out of the rows and columns that are kept for all, as arrays."""
+    for score, size, prediction, label, photo, shown in zip(
+        scores.tolist(), sizes.tolist(), labels.numpy(), target.numpy(), photos.numpy(), seen.tolist(), strict=True
     ):
-        scale = max(1.0, max(height, width) / SIDE)
-        part = tuple(slice(0, max(1, round(side / scale))) for side in (height, width))
-        rgb = photo[:-1].reshape(3, SIDE, SIDE).transpose(1, 2, 0)[part]
-        yield Sample(score, np.ascontiguousarray(rgb) if photo[-1] else None, prediction[part], label[part])
+        rows, columns = _size(*size)
+        part = slice(0, rows), slice(0, columns)
+        rgb = np.ascontiguousarray(photo.transpose(1, 2, 0)[part]) if shown else None
+        yield Sample(score, rgb, prediction[part], label[part])
