@@ -6,10 +6,12 @@ from typing import Any, Literal, get_args
 
 from segiou.environment.installed import installed
 from segiou.lightning.batch_parts import Part
+from segiou.lightning.batch_photos import BatchPhotos
 from segiou.lightning.captured_calls import Calls, CapturedCalls
 from segiou.lightning.epoch_samples import EpochSamples
 from segiou.lightning.image_samples import Photo
 from segiou.lightning.step_outputs import Outputs, Stage
+from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 
 _PHOTO = ("image", "mean", "std", "bands")
 
@@ -30,23 +32,31 @@ def require_report(report: str | PathLike[str] | None, stages: tuple[Stage, ...]
         raise ModuleNotFoundError('report needs Jinja2: pip install "segiou[report]"')
 
 
-def epoch_samples(
+def batch_photos(
     samples: int | Literal["first"] | None,
+    report: str | PathLike[str] | None,
     image: Part | None,
     mean: Sequence[float] | None,
     std: Sequence[float] | None,
     bands: Sequence[int] | None,
-    *,
-    num_classes: Any,
-    metric: Any,
-) -> EpochSamples | None:
-    """Which images are shown; None for none. Raises what ``EpochSamples`` raises."""
-    if samples is None:
+) -> BatchPhotos | None:
+    """The photos of batches, where images are shown; None elsewhere. Raises what ``BatchPhotos`` raises."""
+    if samples is None and report is None:
         given = [name for name, value in zip(_PHOTO, (image, mean, std, bands), strict=True) if value is not None]
         if given:
-            raise ValueError(f"{given[0]} goes with samples=, the number of images to show: pass samples as well")
+            raise ValueError(f"{given[0]} goes with samples= or report=, which show images: pass one of them as well")
         return None
-    return EpochSamples(samples, image, Photo(bands, mean, std), num_classes, metric)  # type: ignore[arg-type]
+    photo = Photo(bands, mean, std)  # type: ignore[arg-type]  # any sequences, which become tuples
+    return BatchPhotos(image, photo, expected=samples is not None)
+
+
+def epoch_samples(
+    samples: int | Literal["first"] | None, photos: BatchPhotos | None, num_classes: Any, metric: ConfusionMatrixMetric
+) -> EpochSamples | None:
+    """The images that loggers show; None for none. Raises what ``EpochSamples`` raises."""
+    if samples is None or photos is None:
+        return None
+    return EpochSamples(samples, photos.photo, num_classes, metric)
 
 
 def require_single_value(average: str | None) -> None:

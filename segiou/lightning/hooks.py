@@ -2,10 +2,18 @@
 
 # ruff: noqa: D102 (the hooks are described by Lightning)
 
+import importlib
 from abc import abstractmethod
 from typing import Any
 
+from segiou.environment.installed import installed
 from segiou.lightning.step_outputs import Stage
+
+
+def callbacks() -> tuple[type, ...]:
+    """The ``Callback`` of each installed namespace."""
+    names = filter(installed, ("pytorch_lightning", "lightning.pytorch"))
+    return tuple(importlib.import_module(name).Callback for name in names)
 
 
 class Hooks:

@@ -25,8 +25,8 @@ from segiou.scoring.class_table import ClassTable
 class Result:
     """The counts of one epoch and one loader, over all processes, and the metric that says how to score them.
 
-    ``other`` holds the values of the metrics beside, by name; ``shown`` what a report shows of single images;
-    ``prefix`` is what the keys of the monitor begin with; ``samples`` the images to look at.
+    ``other`` holds the values of the metrics beside, by name; ``prefix`` is what the keys of the monitor begin with;
+    ``shown`` is what a report shows of single images; ``samples`` the images to look at.
     """
 
     stage: str
@@ -34,8 +34,8 @@ class Result:
     counts: Tensor
     metric: ConfusionMatrixMetric
     other: Mapping[str, Tensor] = field(default_factory=dict)
-    shown: Mapping[str, Any] | None = None
     prefix: str = ""
+    shown: Mapping[str, Any] | None = None
     samples: Sequence[Sample] = ()
 
     def key(self, name: str) -> str:

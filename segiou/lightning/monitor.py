@@ -4,9 +4,7 @@ It works with trainers of both packages, ``pytorch_lightning`` and ``lightning.p
 are different classes: the monitor inherits from that of every one that is installed.
 """
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from os import PathLike
 from typing import Any, Literal, cast
 
@@ -15,15 +13,15 @@ from torchmetrics.utilities import rank_zero_warn
 from typing_extensions import Unpack
 
 from segiou.counting.tensors import unwrapped
-from segiou.environment.installed import installed
 from segiou.labels.class_names import NumClasses
 from segiou.lightning import arguments
 from segiou.lightning.batch_parts import Part
 from segiou.lightning.captured_calls import Calls
 from segiou.lightning.epoch import OWN, Measures, require_data, synced
+from segiou.lightning.epoch_history import EpochHistory
 from segiou.lightning.figures import Drawn, Figures
 from segiou.lightning.hints import capturing
-from segiou.lightning.hooks import Hooks
+from segiou.lightning.hooks import Hooks, callbacks
 from segiou.lightning.keys import LoggedKeys
 from segiou.lightning.logger_pictures import when_of
 from segiou.lightning.loggers import Result, publish, table
@@ -35,12 +33,6 @@ from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.scores import Dice, MeanIoU
 from segiou.metrics.signatures import Signed
 from segiou.metrics.state import SummedStates
-
-
-def _callbacks() -> tuple[type, ...]:
-    """The ``Callback`` of each installed namespace."""
-    names = filter(installed, ("pytorch_lightning", "lightning.pytorch"))
-    return tuple(importlib.import_module(name).Callback for name in names)
 
 
 class _Monitor(Signed, Hooks):
@@ -84,8 +76,9 @@ class _Monitor(Signed, Hooks):
         self._report = None if report is None else TestReport(report, num_classes, average=average, **kwargs)
         counts = ConfusionMatrixMetric(num_classes, average=average, **kwargs)
         self._empty = Measures.of(counts, metrics)  # raises on bad arguments now, and is copied for each epoch
-        photo = (image, mean, std, bands)
-        self._samples = arguments.epoch_samples(samples, *photo, num_classes=num_classes, metric=counts)
+        self._photos = arguments.batch_photos(samples, report, image, mean, std, bands)
+        self._samples = arguments.epoch_samples(samples, self._photos, num_classes, counts)
+        self._history = EpochHistory()
         self._keys = LoggedKeys(prefix, self.stages, self._empty.names())
         self._counting: dict[str, list[Measures]] = {}
         self._real: dict[str, RealSamples] = {}
@@ -103,14 +96,17 @@ class _Monitor(Signed, Hooks):
         self._counting.clear()
         self._results.clear()
         self._figures.start()
-        if self._samples:
-            self._samples.watch_steps(trainer.strategy, self.stages)
+        if stage == "fit":
+            self._history = EpochHistory()
+        if self._photos:
+            of_samples = ["val"] if self._samples else []
+            self._photos.watch_steps(trainer.strategy, [each for each in self.stages if each in (*of_samples, "test")])
         if self._captured:
             self._captured.start(trainer.strategy, pl_module, self.stages, [*self._needed("test")])
 
     def _stop(self) -> None:
-        if self._samples:
-            self._samples.leave_steps()
+        if self._photos:
+            self._photos.leave_steps()
         if self._captured:
             self._captured.stop()
 
@@ -167,10 +163,13 @@ class _Monitor(Signed, Hooks):
                 preds, target = unwrapped(preds)[:cut], target[:cut]
                 more = {name: None if part is None else part[:cut] for name, part in more.items()}
         measures.update(preds, target, more)
-        if stage != "train" and self._samples and not trainer.sanity_checking:
-            self._samples.update(loader, preds, target, batch)
+        if stage == "train" or trainer.sanity_checking or not self._photos:
+            return
+        photos = self._photos.taken(batch, len(target))
+        if self._samples:
+            self._samples.update(loader, preds, target, photos)
         if stage == "test" and self._report:
-            self._report.update(loader, preds, target, more.get("ids"))
+            self._report.update(loader, preds, target, more.get("ids"), photos, self._photos)
 
     def _log(self, stage: Stage, trainer: Any, pl_module: Any) -> None:
         """Log the values of each loader, equal on every rank; of the sanity check, look at the data alone."""
@@ -188,22 +187,22 @@ class _Monitor(Signed, Hooks):
                 require_data(keys, stage, measures, trainer)
                 if not trainer.sanity_checking:
                     shown = self._report.shown(index, measures) if self._report and stage == "test" else None
-                    self._log_loader(stage, suffix, measures, pl_module, seen, shown)
-                    if stage != "train" and self._samples:
-                        kept = self._samples.kept(index)
-                        self._results[stage][-1] = replace(self._results[stage][-1], samples=kept)
+                    kept = self._samples.kept(index) if self._samples and stage != "train" else []
+                    self._log_loader(stage, suffix, measures, pl_module, seen, shown, kept)
 
     def _log_loader(
-        self, stage: Stage, suffix: str, measures: Measures, pl_module: Any, seen: Mapping[str, Tensor], shown: Any
+        self, stage: Stage, suffix: str, measures: Measures, module: Any, seen: Mapping[str, Tensor], *images: Any
     ) -> None:
         counts = measures.counts
         own, other = measures.own_values(), measures.other_values()
-        prefix = self._keys.prefix
-        self._results[stage].append(Result(stage, suffix, counts.confmat.clone(), counts, other, shown, prefix))
+        result = Result(stage, suffix, counts.confmat.clone(), counts, other, self._keys.prefix, *images)
+        self._results[stage].append(result)
+        if self._report and stage != "test":
+            self._history.note(result, module.current_epoch)
         for name, value in (own | other).items():
             key = self._keys.key(stage, name, suffix)
             self._keys.warn_of_twin(key, seen)
-            self._keys.log(key, value, pl_module, prog_bar=self.prog_bar and name == MeanIoU.score.key)
+            self._keys.log(key, value, module, prog_bar=self.prog_bar and name == MeanIoU.score.key)
 
     def _publish(self, stage: Stage, trainer: Any) -> None:
         """Hand scores per class, images and the figure to the loggers, on rank 0."""
@@ -233,10 +232,10 @@ class _Monitor(Signed, Hooks):
         self._publish("test", trainer)
         if self._report and trainer.is_global_zero:
             for result in results:
-                self._report.write(result, trainer, pl_module)
+                self._report.write(result, self._history, trainer, pl_module)
 
 
-class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the bases depend on what is installed
+class SegmentationMonitor(_Monitor, *callbacks()):  # type: ignore[misc]  # the bases depend on what is installed
     """Log mIoU and Dice of each epoch as ``train/mIoU``, ``val/mIoU``, ``test/mIoU``, ``train/Dice`` and so on.
 
     The values are those of the whole epoch, equal on every rank, and are in ``trainer.callback_metrics``
@@ -274,11 +273,12 @@ class SegmentationMonitor(_Monitor, *_callbacks()):  # type: ignore[misc]  # the
             names them. What their ``update`` takes beside preds and target, such as ``ids``, is returned by the
             step under that name, or by ``outputs`` as ``(preds, target, {name: value})``, or is in the batch.
         report: the path of an HTML page that is written after test; of several loaders each has its own. With
-            ``ids`` beside preds and target images are shown by them. Test then waits for the device at each batch.
+            ``ids`` beside preds and target images are shown by them, and with their photos; so are the scores of the
+            epochs of a ``fit`` before. Test then waits for the device at each batch.
         samples: how many of the worst images of each validation and test are shown to the loggers, or "first" for the
             first four: photo, label, prediction and error side by side. Needs Pillow.
-        image: with ``samples``, the key or index of the images in the batch, ``(N, channels, H, W)``, or a function of
-            the batch. By default the first of image, images, x, input and pixel_values, or the first part of a tuple.
+        image: the key or index of the photos in the batch, ``(N, channels, H, W)``, or a function of the batch, for
+            ``samples`` and ``report``. By default the first of image, images, x, input and pixel_values, or of a tuple.
         mean: what was subtracted of each shown channel; without, each photo is brought back by its own range.
         std: what each shown channel was divided by.
         bands: the three channels of red, green and blue, or one for grey; by default the first three.

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 
 from segiou.labels import LabelSet
+from segiou.lightning.batch_photos import BatchPhotos
 from segiou.lightning.epoch import Measures
+from segiou.lightning.epoch_history import EpochHistory
 from segiou.lightning.loggers import Result
 from segiou.metrics.bootstrap import ConfidenceInterval
 from segiou.metrics.imagewise import ImagewiseIoU
@@ -53,9 +55,10 @@ class TestReport:
         """Forget what was collected, and collect for so many loaders."""
         self._loaders = [WorstImages(self._metric.clone().to(device), WORST) for _ in range(loaders)]
 
-    def update(self, loader: int, preds: Any, target: Any, ids: Ids | None) -> None:
-        """Score the images of a batch."""
-        self._loaders[loader].update(preds, target, ids)
+    def update(self, loader: int, preds: Any, target: Any, ids: Ids | None, photos: Any, how: BatchPhotos) -> None:
+        """Score the images of a batch, of which there may be ``photos``."""
+        photo = None if photos is None else lambda place, size: how.shown(photos[place], *size)
+        self._loaders[loader].update(preds, target, ids, photo)
 
     def shown(self, loader: int, measures: Measures) -> dict[str, Any]:
         """What the page shows beside the counts; every process must call, with synced measures."""
@@ -66,7 +69,7 @@ class TestReport:
         facts = {"Intervals": "; ".join(dict.fromkeys(map(interval_rule, drawn)))} if drawn else {}
         return {**shown, "worst": single.lowest(), "confidence": intervals, "facts": facts}
 
-    def write(self, result: Result, trainer: Any, module: Any) -> None:
+    def write(self, result: Result, history: EpochHistory, trainer: Any, module: Any) -> None:
         """Write the page of one loader. Raises OSError."""
         suffix = result.suffix.replace("/", "_")
         shown = dict(result.shown or {})
@@ -76,5 +79,5 @@ class TestReport:
         taken = {*headline(result.metric), *shown["confidence"]}
         scores = {name: value for name, value in result.other.items() if "/" not in name and name not in taken}
         options = {"title": title, "palette": self.palette, "facts": facts, "scores": scores, **shown}
-        report = Report.of(result.metric, result.counts, **options)
+        report = Report.of(result.metric, result.counts, history=history.curves(), **options)
         write_report(report, self.path.with_stem(self.path.stem + suffix))

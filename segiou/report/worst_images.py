@@ -1,6 +1,6 @@
 """The scores of single images as they come, and the label maps of those that scored lowest."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +19,7 @@ class _Kept(NamedTuple):
     place: int  # among the images of this process
     name: int | str | None
     maps: tuple[Tensor, ...]  # prediction and label
+    photo: Any = None
 
 
 class WorstImages:
@@ -37,8 +38,22 @@ class WorstImages:
         self._seen = 0
         self._kept: list[_Kept] = []
 
-    def update(self, preds: Any, target: Any, ids: Ids | None = None) -> None:
-        """Score a batch of images; waits for the device. The arguments are those of ``Imagewise.update``."""
+    def update(
+        self,
+        preds: Any,
+        target: Any,
+        ids: Ids | None = None,
+        photo: Callable[[int, tuple[int, ...]], Any] | None = None,
+    ) -> None:
+        """Score a batch of images; waits for the device.
+
+        Args:
+            preds: as ``Imagewise.update`` takes them.
+            target: likewise.
+            ids: likewise.
+            photo: a function of the place of an image in the batch and of the size ``(H, W)`` of its label, which
+                gives the image itself, uint8 ``(H, W, 3)``, or None. It is asked for the images that are kept.
+        """
         self.metric.update(preds, target, ids)
         areas: Tensor = getattr(self.metric, self.metric._areas_name)[-1]
         scores = self.metric.score(areas_from(areas, 1), self.metric.metric.averaging)
@@ -47,13 +62,14 @@ class WorstImages:
         if any(map(self._is_low, values)):
             places = range(self._seen, self._seen + len(values))
             for kept in map(_Kept, values, places, names, self._maps(preds, target)):
-                self._keep(kept)
+                self._keep(kept, photo)
         self._seen += len(values)
 
-    def _keep(self, image: _Kept) -> None:
+    def _keep(self, image: _Kept, photo: Callable[[int, tuple[int, ...]], Any] | None) -> None:
         again = image.name is not None and image.name in {kept.name for kept in self._kept}
         if self._is_low(image.score) and image.maps[1].ndim == 2 and not again:
-            self._kept.append(image._replace(maps=tuple(map(_small, image.maps))))
+            rgb = photo(image.place - self._seen, tuple(image.maps[1].shape)) if photo else None
+            self._kept.append(image._replace(maps=tuple(map(_small, image.maps)), photo=rgb))
             self._kept.sort(key=lambda kept: kept[:2])
             del self._kept[self.number :]
 
@@ -87,7 +103,8 @@ def _gathered(value: Any, group: Any) -> list[Any]:
 
 def _shown(kept: _Kept, before: int) -> WorstImage:
     name = f"image {before + kept.place}" if kept.name is None else str(kept.name)
-    return WorstImage(name, kept.score, *(part.numpy() for part in kept.maps))
+    prediction, label = (part.numpy() for part in kept.maps)
+    return WorstImage(name, kept.score, prediction, label, kept.photo)
 
 
 def _small(labels: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ def test_a_photo_that_cannot_be_read_is_left_out_with_one_warning(tmp_path):
     [
         ({"samples": 0}, "samples must be"),
         ({"samples": "worst"}, "samples must be"),
-        ({"image": 0}, "image goes with samples="),
+        ({"image": 0}, "image goes with samples= or report="),
         ({"samples": 1, "mean": (0.5,)}, "mean and std go together"),
         ({"samples": 1, "bands": (0, 1)}, "bands must be"),
     ],

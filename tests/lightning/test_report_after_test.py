@@ -1,6 +1,9 @@
 """The report that the monitor writes after test."""
 
+import base64
+import io
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +11,11 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from PIL import Image
 
 from segiou import ConfidenceInterval, FBeta, Imagewise, ImagewiseIoU, MeanIoU
 from segiou.lightning import SegmentationMonitor
+from segiou.report.meanings import meaning
 from segiou.report.worst_images import WorstImages
 from tests.helpers import oracle
 from tests.helpers.lightning_cases import (
@@ -60,8 +65,8 @@ def test_the_report_is_written_after_test(tmp_path, package, module):
     assert not path.exists()
     tester.test(model, loader(7), verbose=False)
     page = Page(path.read_text())
-    assert f"mIoU {model.naive('test')['mIoU']:.4f}" in page.text
-    assert f"Dice {model.naive('test')['Dice']:.4f}" in page.text
+    assert f"mIoU {meaning('mIoU')} {model.naive('test')['mIoU']:.4f}" in page.text
+    assert f"Dice {meaning('Dice')} {model.naive('test')['Dice']:.4f}" in page.text
     assert [row[1] for row in page.tables["class-table"][1:-1]] == list(NAMES)
     assert f"{module.__name__}, test" in page.text
 
@@ -107,20 +112,21 @@ def test_intervals_and_other_metrics_are_shown(tmp_path):
         beta.update(scores, target)
     value, low, high = map(float, drawn.compute())
     text = Page((tmp_path / "report.html").read_text()).text
-    assert f"mIoU {value:.4f} {low:.4f} to {high:.4f}" in text
+    assert f"mIoU {meaning('mIoU')} {value:.4f} {low:.4f} to {high:.4f}" in text
     assert f"F2 {float(f2.compute()):.4f}" in text
     rule = "95 % percentile bootstrap over 7 images"
     assert f"{rule}, 100 replicates, seed 0; {rule}, 200 replicates, seed 3" in text
     value, low, high = map(float, beta.compute())
-    assert f"FBeta {value:.4f} {low:.4f} to {high:.4f}" in text
+    assert f"FBeta {meaning('FBeta')} {value:.4f} {low:.4f} to {high:.4f}" in text
 
 
 def test_a_label_set_gives_the_colours(tmp_path):
     path = tmp_path / "report.html"
     labels = SegmentationMonitor("cityscapes", report=path, outputs=lambda o, _: (o["preds"].argmax(1), o["target"]))
     trainer(labels).test(Tiny(), loader(2), verbose=False)
-    html = path.read_text()
-    assert html.index('style="background:#804080"></i>road') < html.index('style="background:#f423e8"></i>sidewalk')
+    named = re.findall(r'style="background:(#\w+)"></i><\w+[^>]*>([\w ]+)<', path.read_text())
+    assert [colour for colour, name in named if name == "road"] == ["#804080"]
+    assert [colour for colour, name in named if name == "sidewalk"] == ["#f423e8"]
 
 
 def test_a_folder_that_does_not_exist_stops_the_run_before_it_starts(tmp_path):
@@ -134,7 +140,7 @@ def test_a_folder_that_does_not_exist_stops_the_run_before_it_starts(tmp_path):
 def test_arguments_that_do_not_fit_are_named(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"report='a.html' is written after test, which stages=\('val',\) leave out"):
         monitor(Path("a.html"), stages="val")
-    monkeypatch.setattr("segiou.lightning.monitor.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=re.escape('report needs Jinja2: pip install "segiou[report]"')):
         monitor(tmp_path / "a.html", figure=False)
 
@@ -204,3 +210,42 @@ def test_other_scores_are_kept_by(tmp_path):
     kept = WorstImages(Imagewise(FBeta(2, beta=2), keep_images=True), 1)
     kept.update([torch.rand(2, 3, 3), torch.rand(2, 4, 4)], [torch.ones(3, 3).long(), torch.ones(4, 4).long()])
     assert kept.lowest()[0].score == pytest.approx(float(kept.metric.images().values.min()))
+
+
+class Photographed(Tiny):
+    """Its test step blackens the photos, as some transforms write into their batch."""
+
+    def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
+        found = super().test_step(batch, batch_idx, dataloader_idx)
+        batch[0].zero_()
+        return found
+
+
+def test_photos_of_the_worst_images_and_scores_over_epochs_are_shown(tmp_path):
+    path = tmp_path / "report.html"
+    tester, model = (
+        trainer(monitor(path, image=0, mean=[0.0], std=[1.0], bands=[0, 0, 0]), max_epochs=2),
+        Photographed(),
+    )
+    tester.fit(model, loader(4), loader(4))
+    values = model.naive("val")
+    tester.test(model, loader(7), verbose=False)
+    html = path.read_text()
+    photos = re.findall(r"data:image/jpeg;base64,([\w+/=]+)", html)
+    assert len(photos) == 7
+    bright = [np.asarray(Image.open(io.BytesIO(base64.b64decode(photo)))).mean() for photo in photos]
+    assert min(bright) > 20
+    curve = Page(html).text
+    assert "Scores over epochs" in curve
+    for name in ("train mIoU", "train Dice", "val mIoU", "val Dice", *(f"IoU/{name}" for name in NAMES)):
+        assert name in curve
+    assert f"{values['mIoU']:.4f}" in curve[curve.index("val mIoU") :][:200]
+
+
+def test_a_report_without_photos_warns_of_nothing(tmp_path):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        path = tmp_path / "report.html"
+        trainer(monitor(path)).test(Tiny(), loader(3), verbose=False)
+    assert not [each for each in caught if "photo" in str(each.message)]
+    assert path.exists()
