@@ -170,7 +170,7 @@ def test_ctrl_c_prints_what_there_is_as_partial(folders, monkeypatch):
     written = json.loads(Path("out.json").read_text())
     assert written["partial"]
     assert 0 < written["images_scored"] < 9
-    assert f"PARTIAL: interrupted after {written['images_scored']} images" in found.stderr
+    assert f"PARTIAL: interrupted after {written['images_scored']} image" in found.stderr
     assert "mIoU" in found.stdout
 
 

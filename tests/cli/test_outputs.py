@@ -137,7 +137,7 @@ def test_a_signal_loses_nothing_that_was_scored(folders, monkeypatch, number, co
     written = json.loads(Path("out.json").read_text())
     assert written["partial"]
     assert 0 < written["images_scored"] < 9
-    assert f"PARTIAL: interrupted after {written['images_scored']} images" in found.stderr
+    assert f"PARTIAL: interrupted after {written['images_scored']} image" in found.stderr
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
