@@ -106,6 +106,7 @@ class ViewTally:
     """The metrics of one model, of its classes or of its groups."""
 
     def __init__(self, arguments: Mapping[str, Any], intervals: bool, boundary: BoundaryIoU | None) -> None:
+        arguments = {**arguments, "validate_args": False}  # void predictions are counted, and said
         self.scores = SegmentationMetrics(**arguments, per_class=True)
         self.iou = MeanIoU(**arguments, absent_if="target_unless_empty")
         self.images = Imagewise(self.iou, keep_images=True)

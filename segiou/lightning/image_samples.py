@@ -44,6 +44,7 @@ class Photo:
     Args:
         bands: three channels of the batch's images, or one for grey; None takes the first three, or the first.
         mean: what was subtracted of each channel, in the order of ``bands``; None brings each image to its own range.
+            Where one is above 1 all are of pixels from 0 to 255. Images of uint8 are shown as they are.
         std: what each channel was divided by.
     """
 
@@ -55,11 +56,11 @@ class Photo:
         """Images ``(n, channels, h, w)`` as uint8 ``(n, 3, h, w)``."""
         bands = self.bands or ((0, 1, 2) if images.shape[1] >= 3 else (0,))
         chosen = images[:, list(bands)].float()
-        if self.mean is not None and self.std is not None:
-            mean, std = (chosen.new_tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.std))
-            chosen = chosen * std + mean
-        elif images.dtype == torch.uint8:
+        if images.dtype == torch.uint8:  # nothing was subtracted yet
             chosen = chosen / 255
+        elif self.mean is not None and self.std is not None:
+            mean, std = (chosen.new_tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.std))
+            chosen = (chosen * std + mean) / (255 if max(self.mean) > 1 else 1)
         else:
             chosen = chosen.nan_to_num()
             step = -(-chosen[0].numel() // 2**12) | 1  # some values of each photo; odd, so that columns take turns

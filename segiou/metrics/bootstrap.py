@@ -63,6 +63,9 @@ class Bootstrapped(PerImageMetric[Value]):
     def summed(self, preds: list[Any], target: Any, ids: Ids | None) -> dict[str, Tensor]:
         """What a batch adds to the states, for the predictions of each model."""
         counted = [self.areas_of_images(of_model, target) for of_model in preds]
+        if len({len(areas) for areas, _ in counted}) > 1:
+            numbers = " and ".join(str(len(areas)) for areas, _ in counted)
+            raise ValueError(f"both models must be scored on the same images, got {numbers} of them")
         areas = torch.stack([areas for areas, _ in counted])
         weights = self._weights(areas.shape[1], ids)
         # float64 holds these products exactly, and is summed much faster than int64; not every device has it

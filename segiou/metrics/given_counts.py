@@ -27,6 +27,7 @@ class GivenCounts:
         counts = self._in_shape(_whole("confmat", self.confmat), metric, per_image)
         _require_counts(counts)
         if not metric.own_confmat:
+            _require_no_further_class(counts, metric)
             counts = _ignored_rows_moved(counts, metric.rules.ignore_index)
         counts = counts.to(metric.errors.device)
         if not per_image and counts.ndim > len(metric.confmat.shape):
@@ -65,6 +66,13 @@ def counted_or_given(metric: Any, preds: Any, target: Any, **how: bool) -> Count
 
 def _whole(name: str, confmat: Any) -> Tensor:
     """A matrix as int64. Raises TypeError or ValueError where its numbers are no integers."""
+    if isinstance(confmat, list | tuple) and any(isinstance(part, Tensor | np.ndarray) for part in confmat):
+        parts = [_whole(name, part) for part in confmat]
+        if len({part.shape for part in parts}) > 1:
+            raise ValueError(
+                f"{name} must list matrices of one shape, got {[tuple(part.shape) for part in parts]!r:.100}"
+            )
+        return torch.stack(parts)
     if isinstance(confmat, list | tuple):
         try:
             confmat = np.asarray(confmat)
@@ -91,6 +99,25 @@ def _require_counts(counts: Tensor) -> None:
         raise ValueError(f"confmat must hold numbers of pixels, 0 or more, got {low}")
     if total > MOST:
         raise ValueError(f"confmat must hold at most 2^53 pixels, up to which scores are exact, got {total:.3g}")
+
+
+def _require_no_further_class(counts: Tensor, metric: Any) -> None:
+    """Raise ValueError for pixels where the metric itself can count none: such a matrix is of one class more."""
+    rules = metric.rules
+    if not rules.validate_args:
+        return
+    remedy = "build the metric with one class more if the matrix has one, or with validate_args=False"
+    ignored, void = int(counts[..., -1, :].sum()), int(counts[..., :-1, -1].sum())
+    if ignored and not rules.ignore_index:
+        raise ValueError(
+            f"confmat must have no pixel in its last row, which is of ignored pixels, where ignore_index is None, got "
+            f"{ignored:,}: {remedy}"
+        )
+    if void:
+        raise ValueError(
+            f"confmat must have no pixel in its last column, which is of predictions outside the classes, got "
+            f"{void:,}: {remedy}"
+        )
 
 
 def _ignored_rows_moved(counts: Tensor, ignore_index: tuple[int, ...]) -> Tensor:

@@ -116,6 +116,10 @@ class InstanceIoU(ScoreMetric):
         """
         SummedStates.update(self, preds, target, instances)
 
+    def update_confmat(self, confmat: Any) -> None:
+        """Raise TypeError: no confusion matrix holds the instances that are scored."""
+        raise TypeError("InstanceIoU cannot be scored from a confusion matrix, which holds no instances: pass pixels")
+
     def batch_states(  # type: ignore[override]
         self, preds: Any, target: Any, instances: Any
     ) -> dict[str, Tensor]:

@@ -159,3 +159,13 @@ def test_a_legend_names_the_classes_that_occur_up_to_24():
     assert {*colours(MOST_NAMED)[1:3], WRONG[:3]} <= found
     assert not {*colours(MOST_NAMED)[3:], colours(MOST_NAMED)[0], GREY[:3]} & found - {(128, 128, 128)}
     assert len(legend(MOST_NAMED + 1)) == 0
+
+
+def test_means_of_pixels_up_to_255_and_photos_that_nothing_was_subtracted_of():
+    ramp = torch.arange(256.0).repeat(3, 2, 1)[None]
+    mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+    normalized = (ramp - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    assert torch.equal(Photo(None, mean, std).shown(normalized), ramp.to(torch.uint8))
+    fractions = tuple(value / 255 for value in mean), tuple(value / 255 for value in std)
+    assert torch.equal(Photo(None, *fractions).shown(normalized), ramp.to(torch.uint8))
+    assert torch.equal(Photo(None, *fractions).shown(ramp.to(torch.uint8)), ramp.to(torch.uint8))

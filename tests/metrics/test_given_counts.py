@@ -272,7 +272,7 @@ def test_binary_functions_of_a_matrix_average_as_their_metrics_do():
 @pytest.mark.parametrize("size", [C, C + 1])
 def test_the_given_matrix_is_not_changed(size):
     given = torch.ones(size, size, dtype=torch.int64)
-    metric = segiou.MeanIoU(C, ignore_index=1)
+    metric = segiou.MeanIoU(C, ignore_index=1, validate_args=False)
     for _ in range(2):
         metric.update_confmat(given)
     assert torch.equal(given, torch.ones(size, size, dtype=torch.int64))
@@ -286,7 +286,7 @@ def test_pixels_are_exact_up_to_a_whole_of_2_to_the_53():
 
 def test_the_value_that_stands_for_every_ignored_pixel_may_itself_be_ignored():
     """It is the id behind the last class, whose row the matrix has for the ignored pixels."""
-    metric, matrix = segiou.MeanIoU(C, ignore_index=C), torch.ones(C + 1, C + 1, dtype=torch.int64)
+    metric, matrix = segiou.MeanIoU(C, ignore_index=C, validate_args=False), torch.ones(C + 1, C + 1, dtype=torch.int64)
     metric.update_confmat(matrix)
     assert torch.equal(metric.confmat, matrix)
 
@@ -300,3 +300,47 @@ def test_rows_of_bands_are_groups_and_none_of_them_is_taken_for_an_ignored_class
     assert metric.confmat[1].any()  # the row of the group b
     given.update_confmat(metric.counted(preds, target, per_image=True).counts)
     assert torch.equal(given.confmat, metric.confmat)
+
+
+def test_a_matrix_of_one_class_more_is_not_taken_for_ignored_pixels():
+    preds, target = pixels()
+    matrix = counted_by_hand(preds, target).sum(0)
+    metric = segiou.MeanIoU(C - 1)
+    with pytest.raises(
+        ValueError,
+        match=r"no pixel in its last row, which is of ignored pixels, where ignore_index is None, got \d+: build the metric with one class more",
+    ):
+        metric.update_confmat(matrix)
+    assert not metric.confmat.any()
+    assert functional.mean_iou_from_confmat(matrix, C) == functional.mean_iou(preds, target, C, ignore_index=IGNORED)
+    with pytest.raises(
+        ValueError, match=r"no pixel in its last column, which is of predictions outside the classes, got \d+"
+    ):
+        segiou.MeanIoU(C - 1, ignore_index=IGNORED).update_confmat(matrix)
+    void = segiou.MeanIoU(C - 1, ignore_index=IGNORED, validate_args=False)
+    void.update(preds, target.where(target != C - 1, IGNORED))
+    again = void.clone()
+    again.reset()
+    again.update_confmat(void.confmat)
+    assert again.compute() == void.compute() < 1
+
+
+def test_lists_of_arrays_and_tensors_are_checked_each():
+    metric = segiou.MeanIoU(C)
+    metric.update_confmat([EYE, EYE.numpy(), (EYE * 2).to(torch.int32)])
+    assert torch.equal(metric.confmat[:C, :C], EYE * 4)
+    with pytest.raises(TypeError, match="must not be a masked array"):
+        metric.update_confmat([np.ma.array(EYE.numpy(), mask=EYE.numpy() == 1)])
+    with pytest.raises(ValueError, match="must list matrices of one shape"):
+        metric.update_confmat([EYE, EYE[:2]])
+
+
+def test_two_models_need_the_same_images():
+    metric = segiou.PairedComparison(segiou.MeanIoU(C))
+    with pytest.raises(ValueError, match="on the same images, got 3 and 2 of them"):
+        metric.update_confmat(EYE.expand(3, C, C), EYE.expand(2, C, C))
+
+
+def test_instances_are_in_no_matrix():
+    with pytest.raises(TypeError, match="holds no instances"):
+        segiou.InstanceIoU("cityscapes", first_id=1000).update_confmat(EYE)
