@@ -160,7 +160,7 @@ BAD_INPUT = {
     "nothing beside a list": (
         [i(2, 2)],
         None,
-        "preds and target must list as many images, got 1 and a NoneType",
+        "preds and target must list as many images, got 1 and one NoneType",
     ),
     "a number beside a list": (
         3,
