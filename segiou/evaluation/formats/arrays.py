@@ -1,6 +1,8 @@
 """Masks in NPY, NPZ and NIfTI: arrays of any number of axes."""
 
+import functools
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,23 @@ import numpy as np
 from segiou.environment.installed import installed
 from segiou.evaluation.masks import DEFLATE, Mask, MaskError, Promise, whole_numbers
 
+Read = Callable[[Path, int | None], Mask]
 
+
+def _twice(read: Read) -> Read:
+    """Read once more where Python 3.11 fails to parse a header, as it does now and then in a garbage collection."""
+
+    @functools.wraps(read)
+    def reading(path: Path, max_pixels: int | None) -> Mask:
+        try:
+            return read(path, max_pixels)
+        except SystemError:
+            return read(path, max_pixels)
+
+    return reading
+
+
+@_twice
 def read_npy(path: Path, max_pixels: int | None) -> Mask:
     """The mask of an NPY file. Raises a MaskError, or whatever numpy raises for a broken file."""
     with path.open("rb") as file:
@@ -19,6 +37,7 @@ def read_npy(path: Path, max_pixels: int | None) -> Mask:
         return whole_numbers(path, np.asarray(np.lib.format.read_array(file, allow_pickle=False)))
 
 
+@_twice
 def read_npz(path: Path, max_pixels: int | None) -> Mask:
     """The mask of an NPZ file of one array. Raises a MaskError, or whatever a broken file leads to."""
     with zipfile.ZipFile(path) as archive:
