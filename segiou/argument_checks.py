@@ -27,6 +27,17 @@ def integer(name: str, value: Any) -> int:
     return number
 
 
+def positive(name: str, value: Any, more: str = "") -> int:
+    """One integer of at least 1. Raises a ValueError that names the argument; ``more`` says what else it may be."""
+    try:
+        (number,) = integers(name, value)
+    except (TypeError, ValueError):
+        number = 0
+    if number < 1:
+        raise ValueError(f"{name} must be an integer of at least 1{more}, got {value!r}")
+    return number
+
+
 def number_in(name: str, value: Any, what: str, low: float, high: float) -> float:
     """A real number within bounds, as a float. Raises a ValueError that says what it must be."""
     if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import torch
 
-from segiou.argument_checks import flag, integers, number_in
+from segiou.argument_checks import flag, integers, number_in, positive
 from segiou.counting.memory import lack_of_memory
 
 Task = Literal["multiclass", "binary", "multilabel"]
@@ -142,24 +142,14 @@ def _sizes(task: Task, num_classes: int | None, num_labels: int | None) -> tuple
     if task == "multilabel":
         if num_classes is not None:
             raise ValueError(f'task="multilabel" takes num_labels, not num_classes, got num_classes={num_classes!r}')
-        return 2, _positive("num_labels", num_labels, task)
+        return 2, positive("num_labels", num_labels, f" for task={task!r}")
     if num_labels is not None:
         raise ValueError(f'num_labels is for task="multilabel", got num_labels={num_labels!r} with task={task!r}')
     if task == "binary":
         if num_classes not in (None, 2):
             raise ValueError(f'task="binary" has 2 classes: leave num_classes out, got num_classes={num_classes!r}')
         return 2, None
-    return _positive("num_classes", num_classes, task), None
-
-
-def _positive(name: str, value: int | None, task: Task) -> int:
-    try:
-        (number,) = integers(name, value)
-    except (TypeError, ValueError):
-        number = 0
-    if number < 1:
-        raise ValueError(f"{name} must be an integer of at least 1 for task={task!r}, got {value!r}")
-    return number
+    return positive("num_classes", num_classes, f" for task={task!r}"), None
 
 
 def _require_memory(classes: int) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
-from segiou.argument_checks import flag, integers, number_in
+from segiou.argument_checks import flag, number_in, positive
 from segiou.counting import Counted, Rules
 from segiou.counting.boundary_bands import Marking
 from segiou.counting.inputs import Batch, batches
@@ -45,12 +45,7 @@ class Band:
         share = number_in("ratio", ratio, "a share of the diagonal between 0 and 1", 0, 1)
         if pixels is None:
             return cls(share, None, flag("border", border))
-        try:
-            (distance,) = integers("pixels", pixels)
-        except (TypeError, ValueError):
-            distance = 0
-        if distance < 1:
-            raise ValueError(f"pixels must be an integer of at least 1, or None for ratio, got {pixels!r}")
+        distance = positive("pixels", pixels, ", or None for ratio")
         return cls(share, distance, flag("border", border))
 
     def distance(self, *size: int) -> int:

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
+from segiou.argument_checks import positive
 from segiou.metrics.arguments import TorchmetricsArguments
 from segiou.scoring import formulas
 from segiou.scoring.averaging import Average
 from segiou.scoring.formulas import Areas, floating
-from segiou.segmentation.inputs import InputFormat, Masks, positive
+from segiou.segmentation.inputs import InputFormat, Masks
 from segiou.segmentation.twin import SegmentationTwin
 
 AggregationLevel = Literal["samplewise", "global"]

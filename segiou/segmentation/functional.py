@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segiou.argument_checks import flag
+from segiou.argument_checks import flag, positive
 from segiou.counting.torch_compile import uncompiled
 from segiou.counting.value_errors import has_bad, total_error
 from segiou.metrics.generalized_dice import require_weight_type
@@ -22,7 +22,7 @@ from segiou.scoring.averaging import Average
 from segiou.scoring.formulas import Areas, WeightType
 from segiou.segmentation.dice import AggregationLevel, checked_average, checked_level, dice_of_images
 from segiou.segmentation.generalized_dice import generalized_dice_of_images
-from segiou.segmentation.inputs import ImageAreas, InputFormat, Masks, positive
+from segiou.segmentation.inputs import ImageAreas, InputFormat, Masks
 from segiou.segmentation.mean_iou import as_images, iou_of_images
 
 

@@ -3,12 +3,12 @@
 from torch import Tensor
 from typing_extensions import Unpack
 
-from segiou.argument_checks import flag
+from segiou.argument_checks import flag, positive
 from segiou.metrics.arguments import TorchmetricsArguments
 from segiou.metrics.generalized_dice import require_weight_type
 from segiou.scoring import formulas
 from segiou.scoring.formulas import Areas, WeightType, floating
-from segiou.segmentation.inputs import InputFormat, Masks, positive
+from segiou.segmentation.inputs import InputFormat, Masks
 from segiou.segmentation.twin import SegmentationTwin
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from segiou.argument_checks import flag, integers
+from segiou.argument_checks import flag, positive
 from segiou.counting import Rules, count
 from segiou.counting.eager import argmax, signed
 from segiou.counting.inputs import BAD_PREDS, BAD_TARGET
@@ -148,17 +148,6 @@ class Masks:
         if self.input_format == "mixed":
             return preds.ndim == target.ndim + 1, target.ndim == preds.ndim + 1
         return (True, True) if self.input_format == "one-hot" else (False, False)
-
-
-def positive(name: str, value: Any) -> int:
-    """A positive integer. Raises a ValueError that names the argument."""
-    try:
-        (number,) = integers(name, value)
-    except (TypeError, ValueError):
-        number = 0
-    if number < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
-    return number
 
 
 def _single(name: str, masks: Any) -> Tensor:
