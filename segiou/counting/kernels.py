@@ -39,14 +39,14 @@ def kernel_for(device: torch.device) -> ModuleType:
 
 @functools.lru_cache
 def _chosen(device: str, wanted: str) -> ModuleType:
+    """The kernels of a kind of device, imported when first asked for."""
     if wanted not in ("auto", "eager", "fused"):
         raise ValueError(f'SEGIOU_KERNEL must be "auto", "eager" or "fused", got {wanted!r}')
     return eager if wanted == "eager" else _fused(device, wanted == "fused") or eager
 
 
-@functools.lru_cache
 def _fused(device: str, required: bool) -> ModuleType | None:
-    """The compiled kernels of a kind of device, imported when first asked for; None where there are none."""
+    """The compiled kernels of a kind of device; None where there are none."""
     name, needs = FUSED.get(device, (None, None))
     if device == "cuda" and torch.version.hip:  # also "cuda" to torch, and not what the kernels are made for
         name = None

@@ -22,7 +22,5 @@ def _fresh_kernels(monkeypatch):
     monkeypatch.setattr(kernels, "_failed", set())
     monkeypatch.setattr(verification, "_verified", set())
     kernels._chosen.cache_clear()
-    kernels._fused.cache_clear()
     yield
     kernels._chosen.cache_clear()
-    kernels._fused.cache_clear()
