@@ -1,9 +1,10 @@
 """The scores of the epochs that the monitor has seen, for the curves of its report."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from segiou.lightning.epoch import OWN
+from torch import Tensor
+
 from segiou.lightning.loggers import Result
 
 
@@ -16,10 +17,10 @@ class EpochHistory:
     def __init__(self) -> None:
         self._values: dict[str, dict[int, float]] = {}
 
-    def note(self, result: Result, epoch: int) -> None:
-        """Keep the scores of one epoch and one loader."""
-        areas, loader = result.metric.areas(result.counts), result.suffix.replace("/", " ")
-        values = {f"{result.stage} {score.key}{loader}": float(score(areas, result.metric.averaging)) for score in OWN}
+    def note(self, result: Result, own: Mapping[str, Tensor], epoch: int) -> None:
+        """Keep the scores of one epoch and one loader; ``own`` are the monitor's, by name."""
+        loader = result.suffix.replace("/", " ")
+        values = {f"{result.stage} {name}{loader}": float(value) for name, value in own.items()}
         if result.stage == "val":
             scores = result.table.columns["IoU"].scores
             values |= {f"IoU/{name}{loader}": each.value for name, each in zip(result.table.names, scores, strict=True)}

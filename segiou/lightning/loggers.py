@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from torch import Tensor
@@ -42,7 +42,7 @@ class Result:
         """The key that something of this result is logged under."""
         return f"{self.prefix}{self.stage}/{name}{self.suffix}"
 
-    @property
+    @cached_property
     def table(self) -> ClassTable:
         """The scores of each class, and those of the metrics beside below them."""
         scores = {name: Number(float(value)) for name, value in self.other.items()}

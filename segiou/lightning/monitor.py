@@ -198,7 +198,7 @@ class _Monitor(Signed, Hooks):
         result = Result(stage, suffix, counts.confmat.clone(), counts, other, self._keys.prefix, *images)
         self._results[stage].append(result)
         if self._report and stage != "test":
-            self._history.note(result, module.current_epoch)
+            self._history.note(result, own, module.current_epoch)
         for name, value in (own | other).items():
             key = self._keys.key(stage, name, suffix)
             self._keys.warn_of_twin(key, seen)
