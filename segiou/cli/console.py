@@ -12,7 +12,7 @@ from segiou.cli.results import FBETA, Row, class_table, headline
 from segiou.cli.terminal import console, right, table
 from segiou.evaluation.evaluate import Outcome
 from segiou.evaluation.tally import Result
-from segiou.metrics.intervals import Comparison
+from segiou.metrics.intervals import Comparison, verdict
 from segiou.metrics.scores import MeanIoU, SegmentationMetrics
 
 EVERY = 0.2  # seconds between two looks at the running mIoU
@@ -166,10 +166,9 @@ def show_missing_photos(out: Console, missing: list[tuple[str, str]]) -> None:
 
 def _difference_cells(found: Comparison) -> list[str]:
     low, high = float(found.difference.low), float(found.difference.high)
-    verdict = "better" if low > 0 else "worse" if high < 0 else ""
     difference = cell(float(found.difference.value), "+")
     values = [cell(float(each.value)) for each in (found.a, found.b)]
-    return [*values, difference, _bounds(low, high, "+"), cell(float(found.p_value)), verdict]
+    return [*values, difference, _bounds(low, high, "+"), cell(float(found.p_value)), verdict(low, high)]
 
 
 def _bounds(low: float | None, high: float | None, sign: str = "") -> str:

@@ -27,6 +27,11 @@ class Comparison(NamedTuple):
     p_value: Tensor
 
 
+def verdict(low: float, high: float) -> str:
+    """What the interval of a difference says: "better" above 0, "worse" below, nothing where it holds 0 or is nan."""
+    return "better" if low > 0 else "worse" if high < 0 else ""
+
+
 def interval_rows(name: str, found: Any, scored: Sequence[str]) -> dict[str, list[float]]:
     """Value, low and high of each interval, by name: of one, of those of a dict, or of several of either over time."""
     if isinstance(found, Interval):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from segiou.metrics.intervals import Comparison
+from segiou.metrics.intervals import Comparison, verdict
 
 
 class ImageChange(NamedTuple):
@@ -29,7 +29,7 @@ class Change(NamedTuple):
     @property
     def verdict(self) -> str:
         """Whether the interval of the difference leaves out 0, and on which side."""
-        return "better" if self.low > 0 else "worse" if self.high < 0 else ""
+        return verdict(self.low, self.high)
 
 
 @dataclass(frozen=True)
