@@ -6,7 +6,7 @@ from typing import Any
 
 from segiou.argument_checks import integers
 from segiou.counting.rules import IgnoreIndex, Rules
-from segiou.labels.checks import groups_of
+from segiou.labels.checks import Colour, groups_of
 from segiou.labels.label_set import LabelSet
 
 Groups = Mapping[str, Iterable[int | str]]
@@ -42,6 +42,11 @@ def encoder_of(num_classes: NumClasses) -> str | None:
     if all(raw == label for raw, label in labels.ids.items()):
         return None
     return f"LabelSet.of({labels.name!r})" if labels.name in LabelSet.presets() else f"the LabelSet {labels.name!r}"
+
+
+def palette_of(num_classes: NumClasses) -> Sequence[Colour] | None:
+    """The colours of the label set that ``num_classes`` is or names; None where it is none, or has none."""
+    return LabelSet.of(num_classes).palette if isinstance(num_classes, str | LabelSet) else None
 
 
 def preset_of(num_classes: NumClasses) -> str | None:

@@ -6,8 +6,8 @@ from typing import Any, Literal
 from torchmetrics.utilities import rank_zero_warn
 
 from segiou.environment.installed import installed
-from segiou.labels import LabelSet
 from segiou.labels.checks import Colour
+from segiou.labels.class_names import palette_of
 from segiou.lightning.image_samples import Photo, Sample, Samples
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.report.pictures import colours
@@ -44,8 +44,7 @@ class EpochSamples:
         self.photo = photo
         self._number = number
         self._choice: Literal["worst", "first"] = "first" if samples == "first" else "worst"
-        palette = LabelSet.of(num_classes).palette if isinstance(num_classes, str | LabelSet) else None
-        self.palette: Sequence[Colour] = palette or colours(len(metric.class_names))
+        self.palette: Sequence[Colour] = palette_of(num_classes) or colours(len(metric.class_names))
         self._loaders: list[Samples] = []
         self._warned = False
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from segiou.labels import LabelSet
+from segiou.labels.class_names import palette_of
 from segiou.lightning.batch_photos import BatchPhotos
 from segiou.lightning.epoch import Measures
 from segiou.lightning.epoch_history import EpochHistory
@@ -35,7 +35,7 @@ class TestReport:
 
     def __init__(self, path: str | PathLike[str], num_classes: Any, **kwargs: Any) -> None:
         self.path = Path(path)
-        self.palette = LabelSet.of(num_classes).palette if isinstance(num_classes, str | LabelSet) else None
+        self.palette = palette_of(num_classes)
         self._metric = ImagewiseIoU(num_classes, keep_images=True, **kwargs)
         self._loaders: list[WorstImages] = []
 
