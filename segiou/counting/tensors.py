@@ -8,12 +8,15 @@ import torch
 from torch import Tensor
 from torch._C import _functorch  # what torch.func wraps a tensor in has no public name
 
+SCORES_NAMES = ("out", "logits", "output")
+"""What models call their scores: torchvision's, transformers' and terratorch's."""
+
 
 def unwrapped(preds: Any) -> Any:
     """Unwrap a model's output: ``out`` of torchvision, ``logits`` of transformers, ``output`` of terratorch."""
     if isinstance(preds, Tensor | np.ndarray | list) or type(preds) is tuple:
         return preds
-    for name in ("out", "logits", "output"):
+    for name in SCORES_NAMES:
         if isinstance(preds, Mapping) and name in preds:
             return preds[name]
         if hasattr(preds, name):

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
-from segiou.counting.tensors import unwrapped
+from segiou.counting.tensors import SCORES_NAMES, unwrapped
 from segiou.lightning.batch_parts import Part, checked_part, copied, described, part, target_of
 from segiou.lightning.hints import networks
 from segiou.lightning.step_outputs import STEPS, Skipped, Stage, StepData, gave_nothing
@@ -234,7 +234,7 @@ class CapturedCalls:
 
 def _sampled(given: Any) -> Tensor | None:
     """Copy some of the scores, with nan as a number that is equal to itself; None where they are no tensor."""
-    for name in ("out", "logits", "output"):
+    for name in SCORES_NAMES:
         given = given[name] if isinstance(given, Mapping) and name in given else given
     if not isinstance(given, Tensor):
         return None
