@@ -20,6 +20,7 @@ from segiou.labels.checks import KEYS
 from segiou.labels.lookup_tables import as_tensor, look_up, narrow, packed, unpacked
 
 BYTE = 256
+OF_BYTES = Rules.of(BYTE - 1, validate_args=False)  # 255 counts as no class: numbers of 8 bits are counted faster
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def count_bytes(pred: Mask, label: Mask, of_pred: Coding, of_label: Coding) -> T
     if any(mask.colours or mask.missing is not None or mask.values.dtype != np.uint8 for mask in (pred, label)):
         return None
     size = of_label.num_classes + 2
-    stored = count(pred.values[None], label.values[None], Rules.of(BYTE)).counts[:BYTE, :BYTE]
+    stored = count(pred.values[None], label.values[None], OF_BYTES).counts
     rows = torch.zeros(size, BYTE, dtype=torch.int64).index_add_(0, of_label.of_bytes, stored)
     counts = torch.zeros(size, size, dtype=torch.int64).index_add_(1, of_pred.of_bytes, rows)
     return None if counts[-1].any() or counts[:, -1].any() else counts[:-1, :-1]
