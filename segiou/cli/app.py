@@ -149,6 +149,8 @@ def compare(
     most: Most = 5,
     json: Json = None,
     report: Report = None,
+    images: Images = None,
+    image_suffix: ImageSuffix = "",
     title: Title = None,
     model_name: ModelNames = None,
     strict: Strict = False,
@@ -166,7 +168,7 @@ def compare(
         exclude or (), groups, names, False, False, ids, pred_ids, label_ids, foreground, max_pixels,
     )  # fmt: skip
     files = commands.Files.of([pred_a, pred_b], label, pred_suffix, label_suffix, {"--json": json, "--report": report})
-    page = commands.PageOptions(None, "", title, tuple(model_name or ()))
+    page = commands.PageOptions(images, image_suffix, title, tuple(model_name or ()))
     commands.run_compare(options, files, page, most, strict, workers)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -26,6 +26,9 @@ from segiou.evaluation.pairing import Pairing, pair
 from segiou.evaluation.photos import Photos, find_photos
 from segiou.evaluation.tally import Scoring
 from segiou.metrics.scores import SegmentationMetrics
+
+if TYPE_CHECKING:
+    from segiou.cli.pages import Made
 
 T = TypeVar("T")
 
@@ -117,8 +120,7 @@ def run_evaluate(
 
                 made = report_of(outcome, pairing.items, scoring, facts, worst, photos, page.title or "")
                 without_photo = made.without_photo
-                console.show_missing_photos(console_of(stderr=True), without_photo)
-                write(report, lambda: _page(made.report))
+                _write_page(report, made)
     _finish(outcome, bool(without_photo))
 
 
@@ -128,10 +130,12 @@ def run_compare(
     """Score two models, show their differences, and write what is asked for."""
     report = files.outputs["--report"]
     page.require_report(report)
+    without_photo: list[tuple[str, str]] = []
     if len(page.model_names) not in (0, 2):
         raise typer.BadParameter(f"--model-name must be given twice, for A and for B, got {len(page.model_names)}")
     with processes.joined():
         scoring, pairing = _prepared(options, files)
+        photos = _checked(lambda: page.photos(files, pairing))
         (pred_a, pred_b), label = files.preds, files.label
         facts = _facts(options, {"pred_a": pred_a, "pred_b": pred_b, "label": label, "pairs": len(pairing.items)})
         outcome = _outcome(pairing, scoring, workers, strict)
@@ -146,10 +150,11 @@ def run_compare(
             if report is not None:
                 from segiou.cli.pages import comparison_of
 
-                of_page = _page_facts(pairing, page)
-                made = comparison_of(outcome, of_page, page.model_names, most, page.title or "")
-                write(report, lambda: _page(made))
-    _finish(outcome)
+                facts, names = _page_facts(pairing, page), page.model_names
+                made = comparison_of(outcome, pairing.items, scoring, facts, most, names, photos, page.title or "")
+                without_photo = made.without_photo
+                _write_page(report, made)
+    _finish(outcome, bool(without_photo))
 
 
 def _out(files: Files) -> Console:
@@ -220,10 +225,11 @@ def _page_facts(pairing: Pairing, page: PageOptions) -> dict[str, str]:
     }
 
 
-def _page(report: Any) -> bytes:
+def _write_page(path: Path, made: "Made") -> None:
     from segiou.report import render
 
-    return render(report).encode("utf-8", "backslashreplace")
+    console.show_missing_photos(console_of(stderr=True), made.without_photo)
+    write(path, lambda: render(made.report).encode("utf-8", "backslashreplace"))
 
 
 def _finish(outcome: Outcome, failed: bool = False) -> None:

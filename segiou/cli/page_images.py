@@ -1,18 +1,27 @@
 """The images that a page shows, read once more from their files."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from segiou.evaluation.mask_files import read_mask
-from segiou.evaluation.masks import MaskError
+from segiou.evaluation.masks import Array, MaskError
 from segiou.evaluation.pairing import Item
 from segiou.evaluation.photos import Photos
 from segiou.evaluation.placement import in_one_place
 from segiou.evaluation.tally import Scoring
 from segiou.metrics.image_means import ImageScores
-from segiou.report import WorstImage
+from segiou.report import ComparedMaps, WorstImage
 from segiou.report.examples import choices_of, ranks_of
 
 FOR_CLASSES = 2  # times the images of a choice: those that are shown for classes alone, at most
+
+
+class Maps(NamedTuple):
+    """Class ids ``(H, W)`` of the predictions of each model and of the label, and the photo or None."""
+
+    predictions: list[Array]
+    label: Array
+    photo: Array | None
 
 
 class PageImages:
@@ -29,7 +38,7 @@ class PageImages:
         self.scoring = scoring
         self.photos = photos
         self.without_photo: list[tuple[str, str]] = []
-        self._read: dict[str, WorstImage | None] = {}
+        self._read: dict[str, Maps | None] = {}
 
     def chosen(self, images: ImageScores, number: int) -> dict[str, list[WorstImage]]:
         """The images of each choice, ``number`` each, and under "class" those that are worst for single classes.
@@ -46,28 +55,43 @@ class PageImages:
         return {choice: [image for image in each if image is not None] for choice, each in found.items()}
 
     def read(self, name: str, score: float) -> WorstImage | None:
-        """One image; None where its masks are volumes, or have gone meanwhile."""
+        """One image of the first model; None where its masks are volumes, or have gone meanwhile."""
+        maps = self._maps(name)
+        return None if maps is None else WorstImage(name, score, maps.predictions[0], maps.label, maps.photo)
+
+    def compared(self, name: str) -> ComparedMaps | None:
+        """One image of two models; None where ``read`` gives none."""
+        maps = self._maps(name)
+        if maps is None:
+            return None
+        a, b = maps.predictions
+        return ComparedMaps(a, b, maps.label, maps.photo)
+
+    def _maps(self, name: str) -> Maps | None:
         if name not in self._read:
-            self._read[name] = self._fresh(self.files[name], score)
+            self._read[name] = self._fresh(self.files[name])
         return self._read[name]
 
-    def _fresh(self, item: Item, score: float) -> WorstImage | None:
+    def _fresh(self, item: Item) -> Maps | None:
+        of_pred, of_label, most = self.scoring.of_pred, self.scoring.of_label, self.scoring.max_pixels
         try:
-            of_pred, of_label, most = self.scoring.of_pred, self.scoring.of_label, self.scoring.max_pixels
             label = of_label.labels_of(read_mask(item.label, most))
-            pred = in_one_place(of_pred.labels_of(read_mask(item.preds[0], most)), label)
-            classes = of_pred.classes(pred).numpy(), of_label.classes(label).numpy()
+            preds = [in_one_place(of_pred.labels_of(read_mask(path, most)), label) for path in item.preds]
+            predictions, classes = [of_pred.classes(pred).numpy() for pred in preds], of_label.classes(label).numpy()
         except MaskError:
             return None
         if len(label.shape) != 2:
             return None
-        photo = None
-        if self.photos is not None:
-            try:
-                photo = self.photos.read(item.name, label.shape)
-            except MaskError as error:
-                self.without_photo.append((item.name, str(error)))
-        return WorstImage(item.name, score, *classes, photo)
+        return Maps(predictions, classes, self._photo(item.name, label.shape))
+
+    def _photo(self, name: str, size: tuple[int, ...]) -> Array | None:
+        if self.photos is None:
+            return None
+        try:
+            return self.photos.read(name, size)
+        except MaskError as error:
+            self.without_photo.append((name, str(error)))
+            return None
 
 
 def _worst_of_classes(images: ImageScores, most: int) -> list[int]:

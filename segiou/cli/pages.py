@@ -12,14 +12,15 @@ from segiou.evaluation.evaluate import Outcome
 from segiou.evaluation.pairing import Item
 from segiou.evaluation.photos import Photos
 from segiou.evaluation.tally import Result, Scoring
-from segiou.metrics.scores import SegmentationMetrics
+from segiou.metrics.scores import MeanIoU, SegmentationMetrics
 from segiou.report import ComparisonReport, ImageChange, Report
+from segiou.report.comparison import most_changed
 
 
 class Made(NamedTuple):
     """A report, and the images whose photo it does not show, each with the reason."""
 
-    report: Report
+    report: Report | ComparisonReport
     without_photo: list[tuple[str, str]]
 
 
@@ -70,28 +71,45 @@ def report_of(
 
 
 def comparison_of(
-    outcome: Outcome, facts: Mapping[str, str], models: Sequence[str], most: int, title: str = ""
-) -> ComparisonReport:
+    outcome: Outcome,
+    items: Sequence[Item],
+    scoring: Scoring,
+    facts: Mapping[str, str],
+    most: int,
+    models: Sequence[str],
+    photos: Photos | None = None,
+    title: str = "",
+) -> Made:
     """What the page shows of two models.
 
     Args:
         outcome: what came of all files.
+        items: the files, read again where images are shown.
+        scoring: how they were read.
         facts: what else a reader needs to know, by name.
-        models: the names of both, or none.
         most: how many images are shown that gained most, and how many that lost most.
+        models: the names of both, or none.
+        photos: of the images, where they are to be shown.
         title: of the page; made of the names of the models where empty.
     """
     a, b = (result.images for result in outcome.results)
-    return ComparisonReport(
+    reader = PageImages(items, scoring, photos)
+    images = list(map(ImageChange, map(str, a.ids), a.values.tolist(), b.values.tolist()))
+    moved = {image.name for of_direction in most_changed(images, most).values() for image in of_direction}
+    labels = scoring.of_label.colours
+    report = ComparisonReport(
         {name: found for name, found in outcome.differences.items() if name != FBETA},
         (models[0], models[1]) if models else ("the first model", "the second model"),
         title or (f"{models[1]} compared to {models[0]}" if models else "Comparison of two models"),
         {name: found for name, found in outcome.group_differences.items() if name != FBETA},
-        list(map(ImageChange, map(str, a.ids), a.values.tolist(), b.values.tolist())),
+        [image._replace(maps=reader.compared(image.name)) if image.name in moved else image for image in images],
         most,
         {**facts, "Images": f"{len(a.ids):,} scored"},
-        notes_of(outcome),
+        num_classes=scoring.of_label.num_classes,
+        palette=None if labels is None else labels.palette,
+        ignore_index=MeanIoU(**scoring.arguments).rules.ignore_index,
     )
+    return Made(replace(report, notes=notes_of(outcome, reader.without_photo)), reader.without_photo)
 
 
 def notes_of(outcome: Outcome, without_photo: Sequence[tuple[str, str]] = ()) -> list[str]:

@@ -7,5 +7,6 @@ objects, a ``ComparisonReport`` what it shows of two models; ``write_report`` wr
 from segiou.report.comparison import ComparisonReport, ImageChange
 from segiou.report.data import Report, WorstImage
 from segiou.report.page import render, write_report
+from segiou.report.pictures import ComparedMaps
 
-__all__ = ["ComparisonReport", "ImageChange", "Report", "WorstImage", "render", "write_report"]
+__all__ = ["ComparedMaps", "ComparisonReport", "ImageChange", "Report", "WorstImage", "render", "write_report"]

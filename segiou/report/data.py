@@ -207,15 +207,19 @@ def _require_maps(image: WorstImage, task: str) -> None:
     """Raise for an overlay that cannot be drawn."""
     if task == "multilabel":
         raise ValueError(f"images are shown as label maps, which multilabel has not: leave it out, got {image.name!r}")
-    shapes = np.shape(image.prediction), np.shape(image.label)
-    if len(shapes[0]) != 2 or shapes[0] != shapes[1] or 0 in shapes[0]:
+    require_alike(image.name, {"prediction": image.prediction, "label": image.label}, image.image)
+
+
+def require_alike(name: str, maps: Mapping[str, Array], rgb: Array | None) -> None:
+    """Raise ValueError for label maps, by what they are called, or a photo, that cannot be shown side by side."""
+    shapes = [np.shape(each) for each in maps.values()]
+    if len(shapes[0]) != 2 or 0 in shapes[0] or any(shape != shapes[0] for shape in shapes):
+        *parts, last = maps
         raise ValueError(
-            f"the prediction and the label of {image.name!r} must be of one shape (H, W), "
-            f"got {shapes[0]} and {shapes[1]}"
+            f"the {', the '.join(parts)} and the {last} of {name!r} must be of one shape (H, W), "
+            f"got {' and '.join(map(str, shapes))}"
         )
-    rgb = image.image
     if rgb is not None and (np.shape(rgb) != (*shapes[0], 3) or rgb.dtype != np.uint8):
         raise ValueError(
-            f"the image of {image.name!r} must be uint8 of shape {(*shapes[0], 3)}, "
-            f"got {rgb.dtype} of shape {rgb.shape}"
+            f"the image of {name!r} must be uint8 of shape {(*shapes[0], 3)}, got {rgb.dtype} of shape {rgb.shape}"
         )

@@ -1,8 +1,3 @@
-const opacity = document.getElementById("opacity");
-opacity?.addEventListener("input", () => {
-  document.documentElement.style.setProperty("--opacity", opacity.value / 100);
-});
-
 /* images by choice and class; a click on the row of a class shows the images that are worst for it */
 function browse(data) {
   const choice = document.getElementById("example-choice"), classes = document.getElementById("example-class");

@@ -13,6 +13,20 @@ from segiou.report.data import Array, WorstImage
 
 SIDE = 400  # pixels of the longer side of a picture, at most
 WRONG, IGNORED, NOTHING = (217, 72, 15, 255), (128, 128, 128, 150), (0, 0, 0, 0)
+BETTER, WORSE, BOTH_WRONG = (31, 111, 178, 255), WRONG, (214, 168, 60, 255)
+
+
+class ComparedMaps(NamedTuple):
+    """What two models predicted of one image.
+
+    ``prediction_a``, ``prediction_b``, ``label``: class ids and ignored values, integers ``(H, W)``. ``image``: the
+    image itself, uint8 ``(H, W, 3)`` of red, green and blue, or None.
+    """
+
+    prediction_a: Array
+    prediction_b: Array
+    label: Array
+    image: Array | None = None
 
 
 class Overlay(NamedTuple):
@@ -28,9 +42,7 @@ class Overlay(NamedTuple):
 
 def overlay(worst: WorstImage, palette: Sequence[Colour], ignored: Sequence[int]) -> Overlay:
     """The pictures of one image; pixels are left out to make them small, and none is blended with another."""
-    step = -(-max(worst.label.shape) // SIDE)
-    places = slice(step // 2, None, step)
-    prediction, label = np.asarray(worst.prediction)[places, places], np.asarray(worst.label)[places, places]
+    prediction, label = reduced(worst.prediction, worst.label)
     height, width = label.shape
     return Overlay(
         _png(coloured(prediction, palette, ())),
@@ -40,6 +52,40 @@ def overlay(worst: WorstImage, palette: Sequence[Colour], ignored: Sequence[int]
         width,
         height,
     )
+
+
+class ComparedOverlay(NamedTuple):
+    """One image of two models as data URIs, as in ``Overlay``; ``change`` is where one is right and the other wrong."""
+
+    label: str
+    a: str
+    b: str
+    change: str
+    image: str
+    width: int
+    height: int
+
+
+def compared_overlay(maps: ComparedMaps, palette: Sequence[Colour], ignored: Sequence[int]) -> ComparedOverlay:
+    """The pictures of one image of two models, made small as those of ``overlay``."""
+    a, b, label = reduced(maps.prediction_a, maps.prediction_b, maps.label)
+    height, width = label.shape
+    return ComparedOverlay(
+        _png(coloured(label, palette, ignored)),
+        _png(coloured(a, palette, ())),
+        _png(coloured(b, palette, ())),
+        _png(changes(a, b, label, len(palette), ignored)),
+        "" if maps.image is None else _jpeg(maps.image, (width, height)),
+        width,
+        height,
+    )
+
+
+def reduced(*maps: Array) -> list[Array]:
+    """Maps of one shape with so few pixels that they have at most ``SIDE`` on a side."""
+    step = -(-max(np.shape(maps[0])) // SIDE)
+    places = slice(step // 2, None, step)
+    return [np.asarray(each)[places, places] for each in maps]
 
 
 def colours(number: int) -> list[Colour]:
@@ -53,7 +99,22 @@ def errors(prediction: Array, label: Array, classes: int, ignored: Sequence[int]
     """RGBA of one colour where the prediction is wrong, of another where it is not counted, and nothing elsewhere."""
     found = np.zeros((*label.shape, 4), np.uint8)
     found[prediction != label] = WRONG
-    found[np.isin(label, ignored) | (label < 0) | (label >= classes)] = IGNORED
+    found[_not_counted(label, classes, ignored)] = IGNORED
+    return found
+
+
+def changes(a: Array, b: Array, label: Array, classes: int, ignored: Sequence[int]) -> Array:
+    """RGBA: where B is right and A wrong, where A is right and B wrong, where both are wrong, what is not counted."""
+    found = np.zeros((*label.shape, 4), np.uint8)
+    found[(a != label) & (b != label)] = BOTH_WRONG
+    found[(a != label) & (b == label)] = BETTER
+    found[(a == label) & (b != label)] = WORSE
+    found[_not_counted(label, classes, ignored)] = IGNORED
+    return found
+
+
+def _not_counted(label: Array, classes: int, ignored: Sequence[int]) -> Array:
+    found: Array = np.isin(label, ignored) | (label < 0) | (label >= classes)
     return found
 
 

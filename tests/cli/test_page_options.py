@@ -147,9 +147,60 @@ def test_compare_writes_a_page():
     assert len(gained) == 2
 
 
+def test_compare_shows_the_images_that_changed_most():
+    """The picture of the change has the colour of the better model where one model alone is right."""
+    run("compare", "a", "b", "gt", *THREE, "--report", "page.html", "--images", "photos", "--most", "2")
+    html = Path("page.html").read_text()
+    figures = re.findall(r"<figure.*?<h4>(.*?)</h4>(.*?)</figure>", html, re.S)
+    moved = [row[0] for name in ("gained", "lost") for row in Page(html).tables.get(f"{name}-table", [])[1:]]
+    assert [name for name, _ in figures] == moved
+    assert len(shown()) == len(moved)
+    for name, figure in figures:
+        pictures = [np.array(picture) for picture in pngs(figure)]
+        label, a, b, change = pictures
+        a_right, b_right = ((each == label).all(-1) for each in (a, b))
+        counted = label[..., 3] > 0
+        assert counted.any(), name
+        for colour, places in {
+            (31, 111, 178, 255): counted & b_right & ~a_right,
+            (217, 72, 15, 255): counted & a_right & ~b_right,
+            (214, 168, 60, 255): counted & ~a_right & ~b_right,
+            (0, 0, 0, 0): counted & a_right & b_right,
+            (128, 128, 128, 150): ~counted,
+        }.items():
+            assert ((change == colour).all(-1) == places).all(), (name, colour)
+
+
+def pngs(text: str) -> list[Image.Image]:
+    found = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", text)
+    return [Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA") for data in found]
+
+
+def test_compare_names_a_photo_that_it_cannot_show():
+    for path in Path("photos").rglob("*.jpg"):
+        Image.new("RGB", (3, 2)).save(path)
+    found = run("compare", "a", "b", "gt", *THREE, "--report", "page.html", "--images", "photos", code=1)
+    assert "the photo must have the size of its label" in plain(found.output)
+    assert "the photo must have the size of its label" in Path("page.html").read_text()
+    assert len(pngs(Path("page.html").read_text())) >= 4
+
+
+def test_compare_of_volumes_writes_a_page_without_pictures():
+    for folder in ("volume_a", "volume_b", "volume_gt"):
+        Path(folder).mkdir()
+        for name in ("0", "1"):
+            np.save(Path(folder, name), np.full((2, 3, 4), folder == "volume_a", np.uint8))
+    run("compare", "volume_a", "volume_b", "volume_gt", "--num-classes", "2", "--report", "page.html")
+    page = Path("page.html").read_text()
+    assert "gained-table" in page
+    assert "<figure" not in page
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
+        (["--images", "photos"], "--images is for the page of --report"),
+        (["--report", "page.html", "--image-suffix", "x"], "--image-suffix is for --images"),
         (["--title", "x"], "--title is for the page of --report"),
         (["--report", "page.html", "--model-name", "x"], "--model-name must be given twice, for A and for B, got 1"),
         (["--report", "gt/0/0_gt.png"], "is a file of the input"),

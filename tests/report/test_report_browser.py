@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from segiou import MeanIoU, PairedComparison, SegmentationMetrics
 from segiou.metrics.image_means import ImageScores
-from segiou.report import ComparisonReport, ImageChange, Report, write_report
+from segiou.report import ComparedMaps, ComparisonReport, ImageChange, Report, write_report
 from tests.helpers.report_cases import CLASSES, EVIL, IGNORED, NAMES, batch, report
 
 BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
@@ -417,8 +418,12 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     metric.update(preds, torch.where(target == 0, 0, preds), target)
     images = [ImageChange(f"{place}{EVIL}", 0.5, place / 20) for place in range(20)]
+    photo = np.full((*target.shape[1:], 3), 99, np.uint8)
+    maps = ComparedMaps(preds[0].numpy(), torch.where(target == 0, 0, preds)[0].numpy(), target[0].numpy(), photo)
+    images[19], images[0] = images[19]._replace(maps=maps), images[0]._replace(maps=maps._replace(image=None))
     path = tmp_path_factory.mktemp("compared") / "compared.html"
-    write_report(ComparisonReport(metric.compute(), (EVIL, "B & C"), images=images, notes=[EVIL]), path)
+    shown = {"images": images, "notes": [EVIL], "num_classes": CLASSES, "ignore_index": [IGNORED]}
+    write_report(ComparisonReport(metric.compute(), (EVIL, "B & C"), **shown), path)
     return path
 
 
@@ -434,6 +439,21 @@ def test_a_comparison_is_sorted_and_escaped(driver, compared):
         assert len(set(rising)) > 2
     assert len(column(driver, "lost-table", 0)) == 5
     assert column(driver, "lost-table", 0)[0] == f"0{EVIL}"
+    assert logged(driver) == []
+
+
+def test_a_comparison_shows_pictures_over_the_photo(driver, compared):
+    opened(driver, compared)
+    pictures = driver.find_elements("css selector", "#images figure img")
+    assert len(pictures) == 8
+    assert all(driver.execute_script("return arguments[0].naturalWidth", picture) for picture in pictures)
+    strength = "return getComputedStyle(document.querySelector('.A.on-image img')).opacity"
+    assert driver.execute_script(strength) == "0.6"
+    slider = found(driver, "#opacity")
+    driver.execute_script("arguments[0].value = 25; arguments[0].dispatchEvent(new Event('input'))", slider)
+    assert driver.execute_script(strength) == "0.25"
+    of_change = "return getComputedStyle(document.querySelector('.change.on-image img')).opacity"
+    assert driver.execute_script(of_change) == "1"
     assert logged(driver) == []
 
 

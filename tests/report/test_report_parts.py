@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
+import pytest
 import torch
 
 from segiou import MeanIoU
 from segiou.metrics.image_means import ImageScores
 from segiou.metrics.scores import SegmentationMetrics
-from segiou.report import Report, render
+from segiou.report import ComparedMaps, ComparisonReport, ImageChange, Report, render
 from segiou.report.curves import HEIGHT, WIDTH, curves
 from segiou.report.data import headline
 from segiou.report.examples import choices_of, gallery, ranks_of
@@ -100,3 +102,19 @@ def test_groups_are_shown_below_the_classes():
     tables = page(report(groups=metric.table())).tables
     assert [row[:3] for row in tables["group-table"][1:-1]] == [["0", "ways", "0.6667"], ["1", "rest", "0.5000"]]
     assert len(tables["class-table"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({}, "num_classes is needed to show label maps, such as those of 'x'"),
+        ({"num_classes": 2, "palette": [(0, 0, 0)]}, "palette must hold a colour for each of 2 classes"),
+        ({"num_classes": 2, "label": np.zeros((3, 2), int)}, r"the prediction of A, the prediction of B and the label"),
+        ({"num_classes": 2, "image": np.zeros((2, 3, 3), int)}, "the image of 'x' must be uint8"),
+    ],
+)
+def test_pictures_of_a_comparison_that_do_not_fit(more, text):
+    maps = ComparedMaps(*[np.zeros((2, 3), int)] * 3)
+    maps = maps._replace(**{name: more.pop(name) for name in ("label", "image") if name in more})
+    with pytest.raises(ValueError, match=text):
+        ComparisonReport({}, images=[ImageChange("x", 0.1, 0.2, maps)], **more)
