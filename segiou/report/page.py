@@ -11,6 +11,7 @@ from segiou.report.curves import curves
 from segiou.report.data import Report, WorstImage
 from segiou.report.examples import gallery
 from segiou.report.files import require_writable, write_whole
+from segiou.report.line_breaks import breakable
 from segiou.report.matrix import Confusion, confusions, matrix_of
 from segiou.report.meanings import meaning
 from segiou.report.pictures import colours, overlay
@@ -105,4 +106,5 @@ def _template(name: str) -> Any:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["breakable"] = breakable
     return environment.get_template(name)

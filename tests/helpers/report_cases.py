@@ -64,7 +64,7 @@ class Page(HTMLParser):
         self.texts: list[tuple[str, str]] = []
         self.tables: dict[str, list[list[str]]] = {}
         self.table = ""
-        self.feed(html)
+        self.feed(html.replace("<wbr>", ""))  # which says where a line may end, and nothing to a reader
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))

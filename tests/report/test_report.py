@@ -265,8 +265,18 @@ def test_overlays_of_large_images_are_made_small():
 
 
 def _pixels(uri: str) -> list[tuple[int, ...]]:
-    with Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,")))) as picture:
+    with Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,")))) as stored:
+        picture = stored.convert("RGBA")
         return [picture.getpixel((x, y)) for y in range(picture.height) for x in range(picture.width)]
+
+
+@pytest.mark.parametrize("number", [2, 256, 257, 300])
+def test_overlays_of_many_colours_are_exact(number):
+    label = np.arange(number)[None]
+    palette = colours(number - 1)
+    shown = overlay(WorstImage("a", 0.5, label * 0, label), palette, ())
+    expected = [*((*colour, 255) for colour in palette), (0, 0, 0, 0)]
+    assert _pixels(shown.label) == expected
 
 
 def test_colours_differ():

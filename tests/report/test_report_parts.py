@@ -13,6 +13,7 @@ from segiou.report import ComparedMaps, ComparisonReport, ImageChange, Report, r
 from segiou.report.curves import HEIGHT, WIDTH, curves
 from segiou.report.data import headline
 from segiou.report.examples import choices_of, gallery, ranks_of
+from segiou.report.line_breaks import breakable
 from segiou.report.meanings import meaning
 from tests.helpers.report_cases import EVIL, Page, page, report
 
@@ -118,3 +119,17 @@ def test_pictures_of_a_comparison_that_do_not_fit(more, text):
     maps = maps._replace(**{name: more.pop(name) for name in ("label", "image") if name in more})
     with pytest.raises(ValueError, match=text):
         ComparisonReport({}, images=[ImageChange("x", 0.1, 0.2, maps)], **more)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("FrequencyWeightedIoU", "Frequency<wbr>Weighted<wbr>IoU"),
+        ("val/img_0001.png", "val/<wbr>img_<wbr>0001.<wbr>png"),
+        ("__", "__"),
+        ("a_<b>/c & d", "a_<wbr>&lt;b&gt;/<wbr>c &amp; d"),
+        ("", ""),
+    ],
+)
+def test_names_break_between_their_words(name, expected):
+    assert str(breakable(name)) == expected
