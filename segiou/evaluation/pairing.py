@@ -23,7 +23,7 @@ class Pairing:
     """What was found.
 
     ``items``: sorted by name. ``unpaired``: names of what could not be paired, and why. ``files``: all masks that
-    were found, paired or not.
+    were found, paired or not, also those of JPEG, which are refused.
     """
 
     items: tuple[Item, ...]
@@ -63,7 +63,7 @@ def pair(preds: Sequence[Path], label: Path, pred_suffix: str = "", label_suffix
     items = [Item(name, tuple(files[name][0] for files in found[:-1]), found[-1][name][0]) for name in whole]
     lossy = [_lossy(*each) for each in zip(places, listed, suffixes, strict=True)]
     unpaired = tuple(_unpaired(places, found, lossy, sorted({*names} - {*whole})))
-    masks = tuple(path for each in listed for path in each if suffix_of(path) is not None)
+    masks = tuple(path for each in listed for path in each if suffix_of(path) is not None or is_lossy(path))
     return Pairing(tuple(items), unpaired, masks)
 
 

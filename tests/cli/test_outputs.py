@@ -37,6 +37,7 @@ INPUTS = {
     "by a link": ["--json", "link.json"],
     "by a hard link": ["--json", "hard.json"],
     "by another way": ["--json", "a/../a/0/0_pred.png"],
+    "JPEG": ["--csv", "gt/0/refused.jpg"],
     "names": ["--names", "names.json", "--json", "names.json"],
     "groups": ["--groups", "groups.json", "--csv", "groups.json"],
 }
@@ -46,6 +47,7 @@ INPUTS = {
 def test_a_file_of_the_input_is_never_written_to(folders, monkeypatch, case):
     monkeypatch.setattr(segiou.evaluation.evaluate, "read_mask", pytest.fail)
     write(Path("a/alone.png"), __import__("numpy").zeros((2, 2)))
+    Path("gt/0/refused.jpg").write_bytes(b"a mask that is named as refused")
     Path("link.json").symlink_to("gt/0/0_gt.png")
     os.link("gt/0/0_gt.png", "hard.json")
     Path("names.json").write_text('["x", "y", "z"]')
