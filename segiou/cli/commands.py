@@ -78,6 +78,8 @@ class PageOptions:
 
     def require_report(self, report: Path | None) -> None:
         """Raise for options of a page that is not written."""
+        if self.title is not None and not self.title.strip():
+            raise typer.BadParameter("--title must not be empty: leave it out for one that names the model")
         given = {"--images": self.images, "--image-suffix": self.image_suffix, "--title": self.title}
         for option, value in {**given, "--model-name": self.model_names}.items():
             if value and report is None:

@@ -39,7 +39,10 @@ def tensor(name: str, value: Any) -> Tensor:
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array: pass {name}.filled(value) and ignore_index=value")
     if not isinstance(value, np.ndarray):
-        raise TypeError(f"{name} must be a tensor, a numpy array or a list of them, got a {type(value).__name__}")
+        remedy = f": pass {name}.to_numpy()" if hasattr(value, "to_numpy") else ""
+        raise TypeError(
+            f"{name} must be a tensor, a numpy array or a list of them, got a {type(value).__name__}{remedy}"
+        )
     plain = value.dtype.isnative and min(value.strides, default=0) >= 0
     if not plain or any(stride % value.itemsize for stride in value.strides):
         value = value.astype(value.dtype.newbyteorder("="))

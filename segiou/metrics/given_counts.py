@@ -84,12 +84,15 @@ def _whole(name: str, confmat: Any) -> Tensor:
     if found.is_floating_point():
         whole = bool((found == found.round()).all()) and bool(found.isfinite().all())
         remedy = (
-            f"pass {name}.astype('int64') or {name}.long()"
+            f"pass integers, such as {name}.astype('int64') of an array or {name}.long() of a tensor"
             if whole
             else "it is normalized or averaged, pass the counts that it was made of"
         )
         raise TypeError(f"{name} must hold integers, numbers of pixels, got {found.dtype}: {remedy}")
-    return found.long()
+    counts = found.long()
+    if found.dtype == torch.uint64 and bool((counts < 0).any()):  # which wrapped around
+        raise ValueError(_too_many(name, "2^63 or more"))
+    return counts
 
 
 def _require_counts(counts: Tensor) -> None:
@@ -98,7 +101,11 @@ def _require_counts(counts: Tensor) -> None:
     if low < 0:
         raise ValueError(f"confmat must hold numbers of pixels, 0 or more, got {low}")
     if total > MOST:
-        raise ValueError(f"confmat must hold at most 2^53 pixels, up to which scores are exact, got {total:.3g}")
+        raise ValueError(_too_many("confmat", f"{total:.3g}"))
+
+
+def _too_many(name: str, number: str) -> str:
+    return f"{name} must hold at most 2^53 pixels, up to which scores are exact, got {number}"
 
 
 def _require_no_further_class(counts: Tensor, metric: Any) -> None:

@@ -203,6 +203,7 @@ def test_compare_of_volumes_writes_a_page_without_pictures():
         (["--report", "page.html", "--image-suffix", "x"], "--image-suffix is for --images"),
         (["--title", "x"], "--title is for the page of --report"),
         (["--report", "page.html", "--model-name", "x"], "--model-name must be given twice, for A and for B, got 1"),
+        (["--report", "page.html", "--title", "  "], "--title must not be empty"),
         (["--report", "gt/0/0_gt.png"], "is a file of the input"),
     ],
 )

@@ -1,6 +1,7 @@
 """Confusion matrices that were counted elsewhere give the scores of the pixels that they were counted of."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -195,12 +196,14 @@ REFUSED = [
     (torch.zeros(1, 1, 4, 4, dtype=torch.int64), ValueError, r"got \(1, 1, 4, 4\)"),
     (-EYE, ValueError, "numbers of pixels, 0 or more, got -1"),
     (EYE * 2**53, ValueError, r"at most 2\^53 pixels"),
-    (EYE.float(), TypeError, r"must hold integers, numbers of pixels, got torch.float32: pass confmat.astype"),
+    (EYE.float(), TypeError, r"must hold integers, numbers of pixels, got torch.float32: pass integers, such as confmat.astype"),
     (EYE / 4, TypeError, "it is normalized or averaged, pass the counts"),
     (EYE * float("nan"), TypeError, "it is normalized or averaged, pass the counts"),
     (EYE > 0, TypeError, "must hold integers, numbers of pixels, got torch.bool"),
     (EYE.to_sparse(), TypeError, r"pass confmat.to_dense\(\)"),
     (None, TypeError, "must be a tensor, a numpy array"),
+    (np.full((C, C), 2**63, np.uint64), ValueError, r"at most 2\^53 pixels, .*, got 2\^63 or more"),
+    (pd.DataFrame(np.eye(C, dtype=int)), TypeError, r"got a DataFrame: pass confmat.to_numpy\(\)"),
     ("confmat", TypeError, "must be a tensor, a numpy array"),
     ([[1, 2], [3]], ValueError, "must be a matrix, got rows of different lengths"),
 ]  # fmt: skip
@@ -221,8 +224,10 @@ def test_what_is_no_matrix_of_counts_is_refused_and_changes_nothing(confmat, err
 def test_the_remedy_for_whole_floats_gives_the_score():
     matrix = EYE + 1
     metric = segiou.MeanIoU(C)
-    metric.update_confmat(matrix.double().long())
-    assert metric.compute() == functional.mean_iou_from_confmat(matrix, C)
+    for confmat in (matrix.double().long(), matrix.double().numpy().astype("int64"), pd.DataFrame(matrix).to_numpy()):
+        metric.reset()
+        metric.update_confmat(confmat)
+        assert metric.compute() == functional.mean_iou_from_confmat(matrix, C)
 
 
 def test_no_image_is_no_change():
