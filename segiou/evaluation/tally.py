@@ -47,7 +47,7 @@ class Scoring:
     def require_valid(self) -> None:
         """Raise the ValueError or TypeError of the metrics for arguments that do not fit."""
         for arguments in self.views:
-            SegmentationMetrics(**arguments)
+            scores_of(arguments)
         self.boundary_metrics()
 
     @property
@@ -73,6 +73,19 @@ def require_memory(num_classes: int) -> None:
             f"{num_classes:,} classes need a matrix of {side:,} x {side:,} counts, {in_words(8 * side**2)}; scoring "
             f"folders keeps about {TOGETHER + MATRICES} of them, which {lack}"
         )
+
+
+class ScoresOfAreas(SegmentationMetrics):
+    """The scores of groups that share classes or hold not all of them: those of a whole matrix mean nothing there."""
+
+    of_matrix = False
+    scores = tuple(score for score in SegmentationMetrics.scores if not score.of_matrix)
+
+
+def scores_of(arguments: Mapping[str, Any], **more: Any) -> SegmentationMetrics:
+    """The scores that have a meaning for classes, or for groups of them. Raises ValueError or TypeError."""
+    every = ScoresOfAreas(**arguments, **more)
+    return SegmentationMetrics(**arguments, **more) if every.classes.is_partition else every
 
 
 class Counts(NamedTuple):
@@ -107,7 +120,7 @@ class ViewTally:
 
     def __init__(self, arguments: Mapping[str, Any], intervals: bool, boundary: BoundaryIoU | None) -> None:
         arguments = {**arguments, "validate_args": False}  # void predictions are counted, and said
-        self.scores = SegmentationMetrics(**arguments, per_class=True)
+        self.scores = scores_of(arguments, per_class=True)
         self.iou = MeanIoU(**arguments, absent_if="target_unless_empty")
         self.images = Imagewise(self.iou, keep_images=True)
         self.classes = Imagewise(self.iou, over="classes")

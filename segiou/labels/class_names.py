@@ -91,17 +91,27 @@ class Classes:
         """The class ids of each group."""
         return [list(ids) for ids in (self.groups or {}).values()]
 
+    @property
+    def is_partition(self) -> bool:
+        """Whether each class that is not ignored is in one group, or there are no groups."""
+        return not self._not_in_one_group()
+
     def require_partition(self, who: str) -> None:
         """Raise where a class that is not ignored is in several groups, or in none."""
-        if self.groups is None:
-            return
-        every = [c for ids in self.members for c in ids]
-        odd = [c for c in range(len(self.names)) if every.count(c) != 1 and (c not in self.ignored or c in every)]
+        odd = self._not_in_one_group()
         if odd:
+            number = [c for ids in self.members for c in ids].count(odd[0])
             raise ValueError(
                 f"{who} is of a whole matrix, so groups must hold each class once, got class {odd[0]} "
-                f"({self.names[odd[0]]!r}) in {every.count(odd[0])} of them"
+                f"({self.names[odd[0]]!r}) in {number} of them: pass others, or take MeanIoU, Dice, Precision or "
+                "Recall, whose groups may share classes and leave some out"
             )
+
+    def _not_in_one_group(self) -> list[int]:
+        """The classes that are in several groups, or in none without being ignored."""
+        every = [c for ids in self.members for c in ids]
+        of_groups = range(len(self.names)) if self.groups is not None else ()
+        return [c for c in of_groups if every.count(c) != 1 and (c not in self.ignored or c in every)]
 
     def require_disjoint(self, who: str) -> None:
         """Raise where a class is in several groups."""

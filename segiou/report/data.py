@@ -156,19 +156,10 @@ def headline(metric: ConfusionMatrixMetric) -> dict[str, tuple[Score, Averaging]
     own = replace(how, average=None)
     found = {}
     for score in SegmentationMetrics.scores:
-        if score is FBeta.score or (score.of_matrix and not _is_partition(metric)):
+        if score is FBeta.score or (score.of_matrix and not metric.classes.is_partition):
             continue
         found[score.key] = score, own if score.of_matrix or score is FrequencyWeightedIoU.score else how
     return found
-
-
-def _is_partition(metric: ConfusionMatrixMetric) -> bool:
-    """Whether scores of the whole matrix have a meaning: groups hold each class once, or there are none."""
-    try:
-        metric.classes.require_partition("a score")
-    except ValueError:
-        return False
-    return True
 
 
 def intervals_of(confidence: ConfidenceInterval) -> dict[str, Interval]:

@@ -165,12 +165,12 @@ def grouped(folders):
     return ["--names", "names.txt", "--groups", "groups.json", "--ignore-index", "255", *FILES]
 
 
-def by_hand(pred: str) -> dict[str, float]:
-    """IoU of classes and of groups by a loop over all pixels."""
+def by_hand(pred: str, groups: dict[str, set[int]] | None = None) -> dict[str, float]:
+    """IoU of classes and of groups, or of these groups, by a loop over all pixels."""
     import numpy as np
     from PIL import Image
 
-    sets = {"x": {0}, "y": {1}, "z": {2}, "left": {0, 1}, "right": {2}}
+    sets = groups or {"x": {0}, "y": {1}, "z": {2}, "left": {0, 1}, "right": {2}}
     hits, unions = dict.fromkeys(sets, 0), dict.fromkeys(sets, 0)
     for path in Path("gt").rglob("*.png"):
         other = Path(pred, path.parent.name, path.name.replace("_gt", "_pred"))
@@ -217,11 +217,32 @@ def test_what_is_left_out_of_means_is_a_class_or_a_group(grouped):
     assert "exclude must hold ids of the 3 classes" in plain(error)
 
 
-def test_groups_that_share_a_class_are_said_before_the_work(grouped, monkeypatch):
+@pytest.mark.parametrize("groups", [{"left": [0, 1], "right": [1, 2]}, {"one": [1]}, {"all": [0, 1, 2], "two": [2]}])
+def test_groups_may_share_classes_and_leave_some_out(grouped, groups):
+    """As the nested regions of tumours do; scores of a whole matrix are left out."""
+    Path("groups.json").write_text(json.dumps(groups))
+    more = ["--ci", "--json", "out.json", "--report", "page.html"]
+    run("evaluate", "a", "gt", *grouped, *more)
+    written = json.loads(Path("out.json").read_text())
+    expected = by_hand("a", {name: set(members) for name, members in groups.items()})
+    for row in written["groups"]:
+        assert row["IoU"] == pytest.approx(expected[row["name"]], abs=1e-6)
+    assert written["group_scores"]["mIoU"] == pytest.approx(sum(expected.values()) / len(groups), abs=1e-6)
+    assert "PixelAccuracy" in written["scores"]
+    assert {"PixelAccuracy", "CohenKappa", "MatthewsCorrCoef"}.isdisjoint(written["group_scores"])
+    run("compare", "a", "b", "gt", *grouped, "--json", "out.json")
+    written = json.loads(Path("out.json").read_text())
+    of_b = by_hand("b", {name: set(members) for name, members in groups.items()})
+    for name in groups:
+        difference = written["group_differences"][f"IoU/{name}"]["value"]
+        assert difference == pytest.approx(of_b[name] - expected[name], abs=1e-6)
+
+
+def test_boundaries_of_groups_that_share_a_class_are_refused_before_the_work(grouped, monkeypatch):
     monkeypatch.setattr(segiou.evaluation.evaluate, "read_mask", pytest.fail)
     Path("groups.json").write_text('{"left": [0, 1], "right": [1, 2]}')
     error = run("evaluate", "a", "gt", *grouped, "--boundary", code=2).stderr
-    assert "groups must hold each class once, got class 1 ('y') in 2 of them" in plain(error)
+    assert "BoundaryIoU makes one map of all groups, so none may share a class, got class 1 ('y') in 2" in plain(error)
 
 
 def test_compare_shows_both_and_says_by_what_it_sorts(grouped):
