@@ -12,7 +12,7 @@ from segiou.cli.results import FBETA, Row, class_table, headline
 from segiou.cli.terminal import console, right, table
 from segiou.evaluation.evaluate import Outcome
 from segiou.evaluation.tally import Result
-from segiou.metrics.intervals import Comparison, verdict
+from segiou.metrics.intervals import ENOUGH, TOO_FEW, Comparison, verdict
 from segiou.metrics.scores import MeanIoU, SegmentationMetrics
 
 EVERY = 0.2  # seconds between two looks at the running mIoU
@@ -81,10 +81,18 @@ def show_evaluation(out: Console, outcome: Outcome, worst: int, twins: str = "")
         show_scores(out, result.groups, "group")
     if twins:
         out.print(twins, soft_wrap=True)
-    if worst and result.images.ids:
-        out.print(f"\nlowest mIoU of {images(len(result.images.ids))}")
+    number = len(result.images.ids)
+    if result.intervals:
+        _warn_of_few(out, number)
+    if worst and number:
+        out.print(f"\nlowest mIoU of {images(number)}, each over the classes in its label")
         for name, value in result.images.worst(worst):
             out.print(f"  {cell(value)}  {name}", soft_wrap=True)
+
+
+def _warn_of_few(out: Console, number: int) -> None:
+    if number < ENOUGH:
+        out.print(f"{images(number)}: {TOO_FEW}", soft_wrap=True)
 
 
 def show_scores(out: Console, result: Result, kind: str) -> None:
@@ -108,11 +116,12 @@ def show_comparison(out: Console, outcome: Outcome, most: int) -> None:
     if outcome.group_differences:
         out.print("\ngroups of classes")
         _show_differences(out, outcome.group_differences, "groups")
-    rows = image_differences(outcome)[:most]
+    number = len(outcome.results[0].images.ids)
+    _warn_of_few(out, number)
+    rows = [row for row in image_differences(outcome) if row["a"] != row["b"]][:most]
     if rows:
         out.print(
-            f"\nimages whose mIoU differs most, of {images(len(outcome.results[0].images.ids))}, "
-            "sorted by the size of B - A, whatever its sign"
+            f"\nimages whose mIoU differs most, of {images(number)}, sorted by the size of B - A, whatever its sign"
         )
         for row in rows:
             shown = f"{cell(row['a'])} to {cell(row['b'])} ({cell(row['b'] - row['a'], '+')})"
@@ -128,7 +137,8 @@ def _show_differences(out: Console, differences: dict[str, Comparison], kind: st
         shown.add_row(name, *_difference_cells(differences[name]), end_section=ends)
     shown.caption = (
         f"{kind} are sorted by B - A, the greatest gain first\n"
-        f"better, worse: the interval of B - A does not hold 0; of many {kind}, 5 % are so by chance"
+        f"better, worse: the interval of B - A does not hold 0, and p is at most 0.05; of many {kind}, 5 % are so by "
+        "chance"
     )
     out.print(shown)
 
@@ -166,9 +176,9 @@ def show_missing_photos(out: Console, missing: list[tuple[str, str]]) -> None:
 
 def _difference_cells(found: Comparison) -> list[str]:
     low, high = float(found.difference.low), float(found.difference.high)
-    difference = cell(float(found.difference.value), "+")
+    difference, p_value = cell(float(found.difference.value), "+"), float(found.p_value)
     values = [cell(float(each.value)) for each in (found.a, found.b)]
-    return [*values, difference, _bounds(low, high, "+"), cell(float(found.p_value)), verdict(low, high)]
+    return [*values, difference, _bounds(low, high, "+"), cell(p_value), verdict(low, high, p_value)]
 
 
 def _bounds(low: float | None, high: float | None, sign: str = "") -> str:

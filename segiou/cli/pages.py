@@ -12,9 +12,10 @@ from segiou.evaluation.evaluate import Outcome
 from segiou.evaluation.pairing import Item
 from segiou.evaluation.photos import Photos
 from segiou.evaluation.tally import Result, Scoring
-from segiou.metrics.scores import MeanIoU, SegmentationMetrics
+from segiou.metrics.scores import SegmentationMetrics
 from segiou.report import ComparisonReport, ImageChange, Report
 from segiou.report.comparison import most_changed
+from segiou.report.conventions import conventions
 
 
 class Made(NamedTuple):
@@ -97,6 +98,8 @@ def comparison_of(
     images = list(map(ImageChange, map(str, a.ids), a.values.tolist(), b.values.tolist()))
     moved = {image.name for of_direction in most_changed(images, most).values() for image in of_direction}
     labels = scoring.of_label.colours
+    metric = SegmentationMetrics(**scoring.arguments, validate_args=False)
+    rules = {name: text for name, text in conventions(metric, outcome.results[0].counts) if name != "Pixels"}
     report = ComparisonReport(
         {name: found for name, found in outcome.differences.items() if name != FBETA},
         (models[0], models[1]) if models else ("the first model", "the second model"),
@@ -104,10 +107,10 @@ def comparison_of(
         {name: found for name, found in outcome.group_differences.items() if name != FBETA},
         [image._replace(maps=reader.compared(image.name)) if image.name in moved else image for image in images],
         most,
-        {**facts, "Images": f"{len(a.ids):,} scored"},
+        {**rules, **facts, "Images": f"{len(a.ids):,} scored"},
         num_classes=scoring.of_label.num_classes,
         palette=None if labels is None else labels.palette,
-        ignore_index=MeanIoU(**scoring.arguments).rules.ignore_index,
+        ignore_index=metric.rules.ignore_index,
     )
     return Made(replace(report, notes=notes_of(outcome, reader.without_photo)), reader.without_photo)
 

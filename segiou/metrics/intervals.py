@@ -5,6 +5,10 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+ALPHA = 0.05  # p above which a difference is not called one
+ENOUGH = 50  # images, of fewer of which intervals are too narrow
+TOO_FEW = f"intervals of fewer than about {ENOUGH} images are too narrow"
+
 
 class Interval(NamedTuple):
     """A score, and the bounds of its confidence interval: float32, scalars or ``(C,)``."""
@@ -27,8 +31,13 @@ class Comparison(NamedTuple):
     p_value: Tensor
 
 
-def verdict(low: float, high: float) -> str:
-    """What the interval of a difference says: "better" above 0, "worse" below, nothing where it holds 0 or is nan."""
+def verdict(low: float, high: float, p_value: float) -> str:
+    """What is said of a difference: "better" where its interval is above 0, "worse" below, nothing where it holds 0.
+
+    Nothing is said where p is above 0.05 either, as it is for fewer than six images whatever their interval.
+    """
+    if not p_value <= ALPHA:
+        return ""
     return "better" if low > 0 else "worse" if high < 0 else ""
 
 

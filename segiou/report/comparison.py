@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from segiou.labels.checks import Colour, colours_of
-from segiou.metrics.intervals import Comparison, verdict
+from segiou.metrics.intervals import ENOUGH, TOO_FEW, Comparison, verdict
 from segiou.report.data import require_alike
 from segiou.report.pictures import ComparedMaps, colours, compared_overlay
 
@@ -37,8 +37,8 @@ class Change(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """Whether the interval of the difference leaves out 0, and on which side."""
-        return verdict(self.low, self.high)
+        """Whether the difference is one, and on which side of 0."""
+        return verdict(self.low, self.high, self.p_value)
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,7 @@ def shown_comparison(report: ComparisonReport) -> dict[str, Any]:
         "report": report,
         "whole": [change for change in _changes(report.differences, "") if "/" not in change.name],
         "tables": {title: changes for title, changes in tables.items() if changes},
+        "few": TOO_FEW if 0 < len(report.images) < ENOUGH else "",
         "moved": moved,
         "pictures": {
             direction: [

@@ -62,14 +62,14 @@ def averages(score: Score, how: Averaging) -> str:
 
 def absent(how: Averaging) -> str:
     """What becomes of classes without pixels, in words."""
-    where = {
-        "union": "in neither target nor prediction",
-        "target": "not in the target",
-        "target_unless_empty": "not in the target, or where the target has no averaged class, not predicted either,",
-    }[how.absent_if]
+    where = "in neither target nor prediction" if how.absent_if == "union" else "not in the target"
     if how.absent == "skip":
-        return f"a class that is {where} has no score and is left out of means; so is any score that is 0/0"
-    return f"a class that is {where} scores {how.fill:g}, and it counts; so does any score that is 0/0"
+        text = f"a class that is {where} has no score and is left out of means; so is any score that is 0/0"
+    else:
+        text = f"a class that is {where} scores {how.fill:g}, and it counts; so does any score that is 0/0"
+    if how.absent_if == "target_unless_empty":
+        text += "; where the target has no averaged class at all, those that are predicted score 0"
+    return text
 
 
 def _task(metric: ConfusionMatrixMetric) -> str:

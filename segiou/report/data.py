@@ -12,7 +12,7 @@ from segiou.labels.checks import Colour, colours_of
 from segiou.metrics.bootstrap import ConfidenceInterval
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.image_means import ImageScores
-from segiou.metrics.intervals import Interval
+from segiou.metrics.intervals import ENOUGH, TOO_FEW, Interval
 from segiou.metrics.score_metric import ScoreMetric
 from segiou.metrics.scores import Dice, FBeta, FrequencyWeightedIoU, SegmentationMetrics
 from segiou.scoring.averaging import Averaging, Score
@@ -171,9 +171,11 @@ def intervals_of(confidence: ConfidenceInterval) -> dict[str, Interval]:
 
 def interval_rule(confidence: ConfidenceInterval) -> str:
     """How the intervals were drawn, in words."""
+    images = int(confidence.images[0])
     return (
-        f"{100 * confidence.level:g} % percentile bootstrap over {int(confidence.images[0]):,} images, "
-        f"{confidence.replicates:,} replicates, seed {confidence.seed}"
+        f"{100 * confidence.level:g} % percentile bootstrap over {images:,} image{'' if images == 1 else 's'}, "
+        f"{confidence.replicates:,} replicates of Poisson weights, seed {confidence.seed}"
+        + (f"; {TOO_FEW}" if images < ENOUGH else "")
     )
 
 

@@ -19,10 +19,10 @@ def images(model):
     return ImageScores(list(IMAGES), values, values[:, None])
 
 
-def comparison(difference, low, high):
+def comparison(difference, low, high, p_value=0.01):
     number = torch.tensor
     of_a = Interval(number(0.5), number(0.4), number(0.6))
-    return Comparison(of_a, of_a, Interval(number(difference), number(low), number(high)), number(0.25))
+    return Comparison(of_a, of_a, Interval(number(difference), number(low), number(high)), number(p_value))
 
 
 def outcome():
@@ -59,3 +59,17 @@ def test_classes_are_sorted_by_their_gain_and_those_without_a_score_come_last(ca
 )
 def test_a_bound_at_0_is_no_difference(low, high, verdict):
     assert _difference_cells(comparison(0.25, low, high))[-1] == verdict
+
+
+@pytest.mark.parametrize("p_value", [0.0625, NAN])
+def test_no_difference_of_few_images_is_called_one(p_value):
+    """Of four images none can have a p below 1/8, however far from 0 the interval is."""
+    assert _difference_cells(comparison(0.25, 0.125, 0.5, p_value))[-1] == ""
+    assert _difference_cells(comparison(0.25, 0.125, 0.5, 0.049))[-1] == "better"
+
+
+def test_alike_images_are_not_named(capsys):
+    show_comparison(console(), outcome(), 9)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in lines[-3:]] == ["loss", "tie", "gain"]
+    assert "5 images: intervals of fewer than about 50 images are too narrow" in lines

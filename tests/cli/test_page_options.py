@@ -130,6 +130,9 @@ def test_compare_writes_a_page():
     found = json.loads(Path("out.json").read_text())
     shown = Page(Path("page.html").read_text())
     assert "A is old <net>, B is new." in shown.text
+    assert "Ignored values 255: pixels with such a target are not counted" in shown.text
+    assert "Absent classes a class that is in neither target nor prediction has no score" in shown.text
+    assert "Of 9 images: intervals of fewer than about 50 images are too narrow." in shown.text
     rows = {row[0].removesuffix(" better").removesuffix(" worse"): row[1:] for row in shown.tables["classes-table"][1:]}
     for place, name in enumerate(("class 0", "class 1", "class 2")):
         a, b = (found[model]["classes"][place]["IoU"] for model in "ab")

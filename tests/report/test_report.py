@@ -100,7 +100,10 @@ def test_intervals_of_one_score_go_to_its_headline_or_its_column():
         shown, found = Report.of(metric, confidence=confidence), confidence.compute()
         of_score = shown.scores["mIoU"] if average == "macro" else shown.class_intervals["IoU"]
         assert all(torch.equal(a, b) or a.isnan().any() for a, b in zip(of_score, found, strict=True))
-        assert shown.facts["Intervals"] == "95 % percentile bootstrap over 30 images, 100 replicates, seed 0"
+        assert shown.facts["Intervals"] == (
+            "95 % percentile bootstrap over 30 images, 100 replicates of Poisson weights, seed 0; "
+            "intervals of fewer than about 50 images are too narrow"
+        )
     confidence = _counted(ConfidenceInterval(FBeta(CLASSES, ignore_index=IGNORED, beta=2), replicates=100))
     assert "FBeta" in Report.of(metric, confidence=confidence).scores
     assert Report.of(metric, confidence={"mIoU": Interval(*torch.tensor([0.5, 0.4, 0.6]))}).scores["mIoU"].low == 0.4
