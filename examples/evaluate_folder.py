@@ -158,6 +158,8 @@ def main() -> Any:
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.output or Path(temporary)
         names = made(folder)
+        if not names:
+            return "no set of masks could be written: install a package that is named above"
         return 0 if args.only_write else max((score(name, folder) for name in names), default=0)
 
 

@@ -1,6 +1,8 @@
 """Checks of single arguments, with errors that name the argument. Nothing here loads torch."""
 
 import operator
+from collections.abc import Iterable
+from difflib import get_close_matches
 from numbers import Real
 from typing import Any
 
@@ -16,6 +18,16 @@ def integers(name: str, value: Any) -> tuple[int, ...]:
         return tuple(operator.index(item) for item in several)
     except TypeError:
         raise TypeError(f"{name} must be an int, several ints or None, got {value!r}") from None
+
+
+def nearest(word: Any, known: Iterable[str]) -> str:
+    """What an error adds where a word is nearly a known one; else nothing.
+
+    >>> nearest("raod", ["road", "sky"])
+    ": did you mean 'road'?"
+    """
+    near = get_close_matches(word, list(known), n=1) if isinstance(word, str) else []
+    return f": did you mean {near[0]!r}?" if near else ""
 
 
 def integer(name: str, value: Any) -> int:

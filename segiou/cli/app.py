@@ -55,7 +55,7 @@ Worst = Annotated[int, typer.Option(help="Images with the lowest mIoU to name.",
 Most = Annotated[int, typer.Option(help="Images that differ most to name.", min=0, **INT)]
 Json = Annotated[Path | None, _option("Write everything as JSON; - prints it.", "--json", metavar="FILE")]
 AsJson = Annotated[bool, _option("Print it as a label file.", "--json")]
-Csv = Annotated[Path | None, _option("Write the table of classes.", "--csv", metavar="FILE")]
+Csv = Annotated[Path | None, _option("Write the table of classes; - prints it.", "--csv", metavar="FILE")]
 Report = Annotated[Path | None, _option("Write a page of HTML.", "--report", metavar="FILE")]
 Images = Annotated[
     Path | None,

@@ -76,8 +76,8 @@ class PageOptions:
     title: str | None = None
     model_names: tuple[str, ...] = ()
 
-    def require_report(self, report: Path | None) -> None:
-        """Raise for options of a page that is not written."""
+    def require_report(self, report: Path | None, choice: str, number: int) -> None:
+        """Raise for options of a page that is not written, or that shows no images; option ``choice`` says how many."""
         if self.title is not None and not self.title.strip():
             raise typer.BadParameter("--title must not be empty: leave it out for one that names the model")
         given = {"--images": self.images, "--image-suffix": self.image_suffix, "--title": self.title}
@@ -86,6 +86,8 @@ class PageOptions:
                 raise typer.BadParameter(f"{option} is for the page of --report: pass --report FILE too")
         if report is not None and not installed("jinja2"):
             raise typer.BadParameter("--report needs Jinja2: pip install 'segiou[report]'")
+        if self.images is not None and not number:
+            raise typer.BadParameter(f"--images is for the images of {choice}, got 0 of them")
         if self.image_suffix and self.images is None:
             raise typer.BadParameter("--image-suffix is for --images: pass the folder of photos too")
 
@@ -103,12 +105,12 @@ def run_evaluate(
 ) -> None:
     """Score one model, show it, and write what is asked for."""
     json, csv, report = (files.outputs[name] for name in ("--json", "--csv", "--report"))
-    page.require_report(report)
+    page.require_report(report, "--worst", worst)
     without_photo: list[tuple[str, str]] = []
     with processes.joined():
         scoring, pairing = _prepared(options, files)
         photos = _checked(lambda: page.photos(files, pairing))
-        facts = _facts(options, {"pred": files.preds[0], "label": files.label, "pairs": len(pairing.items)})
+        facts = _facts(options, scoring, {"pred": files.preds[0], "label": files.label, "pairs": len(pairing.items)})
         outcome = _outcome(pairing, scoring, workers, strict)
         if processes.place()[0] == 0:
             (result,) = outcome.results
@@ -131,7 +133,7 @@ def run_compare(
 ) -> None:
     """Score two models, show their differences, and write what is asked for."""
     report = files.outputs["--report"]
-    page.require_report(report)
+    page.require_report(report, "--most", most)
     without_photo: list[tuple[str, str]] = []
     if len(page.model_names) not in (0, 2):
         raise typer.BadParameter(f"--model-name must be given twice, for A and for B, got {len(page.model_names)}")
@@ -139,7 +141,8 @@ def run_compare(
         scoring, pairing = _prepared(options, files)
         photos = _checked(lambda: page.photos(files, pairing))
         (pred_a, pred_b), label = files.preds, files.label
-        facts = _facts(options, {"pred_a": pred_a, "pred_b": pred_b, "label": label, "pairs": len(pairing.items)})
+        named = {"pred_a": pred_a, "pred_b": pred_b, "label": label, "pairs": len(pairing.items)}
+        facts = _facts(options, scoring, named)
         outcome = _outcome(pairing, scoring, workers, strict)
         if processes.place()[0] == 0:
             console.show_comparison(_out(files), outcome, most)
@@ -166,6 +169,9 @@ def _out(files: Files) -> Console:
 
 def _prepared(options: Options, files: Files) -> tuple[Scoring, Pairing]:
     """What is to be measured of which files; all that can be known to be wrong before the work is said here."""
+    absent = next((place for place in [*files.preds, files.label] if not place.exists()), None)
+    if absent is not None:
+        raise typer.BadParameter(f"{absent} does not exist")
     scoring = _checked(options.scoring)
 
     def find() -> Pairing:
@@ -184,7 +190,9 @@ def _checked(function: Callable[[], T]) -> T:
     except (ValueError, TypeError, OSError) as error:
         if processes.place()[0]:
             raise typer.Exit(2) from error  # the first process says it
-        raise typer.BadParameter(str(error)) from error
+        known = isinstance(error, OSError) and error.strerror and error.filename
+        text = f"{error.filename} cannot be read ({error.strerror})" if known else str(error)  # type: ignore[union-attr]
+        raise typer.BadParameter(text) from error
 
 
 def _outcome(pairing: Pairing, scoring: Scoring, workers: int | None, strict: bool) -> Outcome:
@@ -200,13 +208,15 @@ def _outcome(pairing: Pairing, scoring: Scoring, workers: int | None, strict: bo
         except MaskError as error:
             raise stopped(str(error)) from error
     if rank == 0:
-        typer.echo(watch.summary() + (f" in each of {world} processes" if world > 1 else ""), err=True)
+        failed = len(outcome.failures) - len(pairing.unpaired)
+        typer.echo(watch.summary(failed) + (f" in each of {world} processes" if world > 1 else ""), err=True)
     return outcome
 
 
-def _facts(options: Options, files: dict[str, Any]) -> dict[str, Any]:
+def _facts(options: Options, scoring: Scoring, files: dict[str, Any]) -> dict[str, Any]:
+    ignored = SegmentationMetrics(**scoring.arguments).rules.ignore_index
     plain = {name: shown(value) if isinstance(value, Path) else value for name, value in files.items()}
-    return {"segiou": __version__, **plain, **options.facts()}
+    return {"segiou": __version__, **plain, **options.facts(), "ignored_values": [*ignored]}
 
 
 def _page_facts(pairing: Pairing, page: PageOptions) -> dict[str, str]:

@@ -49,10 +49,11 @@ class Watch:
         rate = self.done / (now - self.begun)
         self.progress.update(self.task, completed=self.done, description=f"{rate:.1f} images/s  mIoU {cell(miou)}")
 
-    def summary(self) -> str:
-        """How many items this process has scored, and how fast."""
+    def summary(self, failed: int) -> str:
+        """How many items this process has read, how many of all could not be scored, and how fast."""
         seconds = time.perf_counter() - self.begun
-        return f"{images(self.done)} in {seconds:.1f} s, {self.done / seconds:.1f} images/s"
+        but = f", of which {failed:,} could not be scored" if failed else ""
+        return f"{images(self.done)} in {seconds:.1f} s, {self.done / seconds:.1f} images/s{but}"
 
 
 def images(number: int) -> str:
@@ -70,11 +71,13 @@ def show_evaluation(out: Console, outcome: Outcome, worst: int, twins: str = "")
 
     Args:
         out: where it is shown.
-        outcome: of one model.
+        outcome: of one model; nothing is shown where no image could be scored.
         worst: how many images are named.
         twins: a remark on values that may mean something else than is counted, or nothing.
     """
     (result,) = outcome.results
+    if not result.images.ids:
+        return
     show_scores(out, result, "class")
     if result.groups is not None:
         out.print("\ngroups of classes")
@@ -112,11 +115,13 @@ def _show_headline(out: Console, result: Result) -> None:
 
 def show_comparison(out: Console, outcome: Outcome, most: int) -> None:
     """Both scores and their differences, classes that got better and worse, and images that differ most."""
+    number = len(outcome.results[0].images.ids)
+    if not number:
+        return
     _show_differences(out, outcome.differences, "classes")
     if outcome.group_differences:
         out.print("\ngroups of classes")
         _show_differences(out, outcome.group_differences, "groups")
-    number = len(outcome.results[0].images.ids)
     _warn_of_few(out, number)
     rows = [row for row in image_differences(outcome) if row["a"] != row["b"]][:most]
     if rows:

@@ -13,17 +13,17 @@ def remark_on(result: Result, options: Options) -> str:
         remedy = f"; does PRED hold other ids? see {option}" if 2 * void > counted else ""
         found.append(f"{void:,} of {counted:,} counted pixels are predicted as no class, and are misses{remedy}")
     if _is_foreground_ignored(result, options):
+        given = "--ignore-index 255" if options.labels is None else f"--labels {options.labels}"
         found.append(
-            "255 is ignored, and nothing is of class 1: if 255 is the foreground, pass --foreground 255 in place of "
-            "--ignore-index 255"
+            "255 is ignored, and all else is of class 0: if 255 is the foreground, pass --foreground 255 in place of "
+            f"{given}"
         )
     return "\n".join(found)
 
 
 def _is_foreground_ignored(result: Result, options: Options) -> bool:
-    """Whether all that is no class 0 is 255, and 255 is ignored: a mask of 0 and 255, whose foreground is lost."""
-    plain = options.labels is None and options.ids is None and options.foreground is None
-    counts = result.counts
-    if not plain or counts.shape[0] != 3 or "255" not in map(str, options.ignore_index):
+    """Whether all that is no class 0 is ignored, and 255 is: a mask of 0 and 255, whose foreground is lost."""
+    counts, ignored = result.counts, result.metric.rules.ignore_index
+    if options.ids is not None or options.foreground is not None or 255 not in ignored:
         return False
-    return bool(counts[-1].sum() > 0) and int(counts[1].sum() + counts[:, 1].sum()) == 0
+    return bool(counts[-1].sum() > 0) and int(counts[1:-1].sum() + counts[:, 1:-1].sum()) == 0

@@ -183,6 +183,10 @@ class Options:
         exclude = [_id_or_name(item) for item in self.exclude]
         if self.groups is None:
             return {**arguments, "exclude": exclude or None}, None
+        if self.groups != OF_PRESET and not Path(self.groups).exists():
+            raise ValueError(
+                f"--groups must be {OF_PRESET} or a JSON file of groups, got {self.groups!r}: no such file"
+            )
         groups: Any = self.groups == OF_PRESET or _json(Path(self.groups))
         if groups is not True and not isinstance(groups, dict):
             raise ValueError(f"{self.groups} must map names of groups to classes")

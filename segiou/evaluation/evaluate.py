@@ -110,7 +110,8 @@ def evaluate(
         told = gathered((failures, stopped))
         with synced_together(tally.metrics):
             results = tally.results()
-            of_classes, of_groups = [*tally.differences(), {}, {}][:2]
+            differences = tally.differences() if results[0].images.ids else []
+            of_classes, of_groups = [*differences, {}, {}][:2]
     named = sorted([*pairing.unpaired, *(failure for failed, _ in told for failure in failed)])
     return Outcome(results, of_classes, of_groups, named, max(number for _, number in told))
 

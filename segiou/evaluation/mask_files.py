@@ -77,6 +77,8 @@ def _image_reader(path: Path) -> Reader:
     for start, reader in _STARTS:
         if first.startswith(start):
             return reader
+    if not first:
+        raise MaskError(path, "cannot be read (it is empty)")
     if first.startswith(b"\xff\xd8"):
         raise MaskError(path, f"cannot be read (it {JPEG})")
     raise MaskError(path, "cannot be read (it is no PNG, TIFF or BMP)")

@@ -181,7 +181,13 @@ def require_same_size(pred: Mask, label: Mask) -> None:
     """Raise a MaskError where a prediction and its label are not of one size."""
     if pred.shape != label.shape:
         sizes = ["x".join(map(str, mask.shape)) for mask in (pred, label)]
-        raise MaskError(pred.path, f"is {sizes[0]}, and its label {label.path} is {sizes[1]}: masks are not resized")
+        remedy = "masks are not resized"
+        axis = {pred.shape[:-1]: -1, pred.shape[1:]: 0}.get(label.shape)
+        if axis is not None:
+            classes = pred.shape[axis]
+            how = f"argmax({axis}) of scores or one-hot maps" if classes > 1 else f"without the axis {axis} of length 1"
+            remedy = f"save one class id a pixel, {how}"
+        raise MaskError(pred.path, f"is {sizes[0]}, and its label {label.path} is {sizes[1]}: {remedy}")
 
 
 def count_bytes(pred: Mask, label: Mask, of_pred: Coding, of_label: Coding) -> Tensor | None:

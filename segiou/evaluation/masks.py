@@ -103,7 +103,9 @@ def whole_numbers(path: Path, values: Array, nodata: float | None = None, affine
         MaskError: fractions, infinities, or numbers of another kind.
     """
     kind = values.dtype.kind
-    if kind in "biu":
+    if kind == "b":  # so that 0 and 1 are what errors name
+        return Mask(path, values.view(np.uint8), nodata=nodata, affine=affine)
+    if kind in "iu":
         return Mask(path, values, nodata=nodata, affine=affine)
     if kind != "f":
         raise MaskError(path, f"a mask must hold whole numbers, got {values.dtype}: save class ids, not scores")

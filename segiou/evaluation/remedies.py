@@ -53,7 +53,10 @@ class Remedies:
         if self.ids is not None:
             if values <= set(range(size)) and size <= MOST_CLASSES:
                 same = ",".join(f"{number}:{number}" for number in range(size))
-                return f"pass --{self.kind}-ids {same} if these are class ids"
+                return (
+                    f"pass --{self.kind}-ids {same} if these are class ids, or --num-classes {size} alone if those of "
+                    "both folders are"
+                )
             return f"add them to --{self.kind}-ids if they are of a class"
         if unknown != [size]:
             return f"pass --{self.kind}-ids to say which class each value is"
@@ -104,7 +107,9 @@ class Remedies:
 
     def _left_out(self, unknown: list[int], nodata: float | None, between: str) -> str:
         """That values may be left out: of labels they are not scored, of predictions they are misses."""
-        shown = " ".join(f"--ignore-index {value}" for value in unknown[:MOST]) + " ..." * (len(unknown) > MOST)
+        if len(unknown) > MOST:
+            return f"{between}or save masks whose edges are not smoothed if these values are no classes"
+        shown = " ".join(f"--ignore-index {value}" for value in unknown)
         declared = ", as the file declares" if nodata in unknown else ""
         if self.of_label:
             return f"{between}or {shown} if these pixels are not to be scored{declared}"

@@ -149,8 +149,9 @@ class ViewTally:
         order = sorted(range(len(ids)), key=lambda place: str(ids[place]))
         images = ImageScores([ids[place] for place in order], values[order], per_class[order])
         scores = self.scores.compute() | {metric.key: metric.compute() for metric in (self.images, self.classes)}
-        drawn: dict[str, Interval] = {} if self.interval is None else self.interval.compute()
-        rule = None if self.interval is None else interval_rule(self.interval)
+        interval = self.interval if ids else None  # of no image there is none, and a warning
+        drawn: dict[str, Interval] = {} if interval is None else interval.compute()
+        rule = None if interval is None else interval_rule(interval)
         boundary = None
         if self.boundary is not None:
             areas = self.boundary.areas(self.boundary.counts)

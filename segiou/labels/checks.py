@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from segiou.argument_checks import integers
+from segiou.argument_checks import integers, nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -140,7 +140,10 @@ def _class_id(argument: str, value: int | str, names: Sequence[str], ignored: Se
     number = (names.index(value) if value in names else -1) if isinstance(value, str) else key(argument, value)
     if not 0 <= number < len(names):
         also = "".join(f", {each}" for each in ignored)
-        raise ValueError(f"{argument} must be a class of 0 to {len(names) - 1}{also}, or a class name, got {value!r}")
+        raise ValueError(
+            f"{argument} must be a class of 0 to {len(names) - 1}{also}, or a class name, got {value!r}"
+            f"{nearest(value, names)}"
+        )
     return number
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from segiou.argument_checks import integers
+from segiou.argument_checks import integers, nearest
 from segiou.counting.rules import IgnoreIndex, Rules
 from segiou.labels.checks import Colour, groups_of
 from segiou.labels.label_set import LabelSet
@@ -172,6 +172,6 @@ def _places(argument: str, items: Any, names: tuple[str, ...], what: str) -> lis
         if place not in places:
             raise ValueError(
                 f"{argument} must hold ids of the {len(names)} {what}, 0 to {len(names) - 1}, or their names, "
-                f"got {place!r}"
+                f"got {place!r}{nearest(place, names)}"
             )
     return places

@@ -1,6 +1,5 @@
 """Label sets as text: JSON, and YAML where PyYAML is installed. What a file says wrong is named by its field."""
 
-import difflib
 import json
 import re
 import reprlib
@@ -8,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from segiou.argument_checks import nearest
 from segiou.environment.installed import installed
 
 YAML = (".yaml", ".yml")
@@ -51,9 +51,8 @@ def read_fields(path: Path) -> dict[str, Any]:
         raise ValueError(f"must hold fields such as class_names, got {reprlib.repr(found)}")
     for field in found:
         if field not in FIELDS:
-            near = difflib.get_close_matches(str(field), FIELDS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the fields are {', '.join(FIELDS)}"
-            raise ValueError(f"unknown field {field!r}: {hint}")
+            hint = nearest(str(field), FIELDS) or f": the fields are {', '.join(FIELDS)}"
+            raise ValueError(f"unknown field {field!r}{hint}")
     if "class_names" not in found:
         raise ValueError("the field class_names is missing: give a name for each class")
     found = {field: value for field, value in found.items() if value is not None}

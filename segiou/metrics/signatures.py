@@ -8,12 +8,12 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from typing_extensions import Unpack
 
+from segiou.argument_checks import nearest
 from segiou.counting.torch_compile import uncompiled
 from segiou.metrics import arguments
 from segiou.metrics.arguments import DEFAULTS
@@ -89,11 +89,8 @@ def wrong_name(owner: str, name: str, value: Any, names: Iterable[str]) -> Excep
         return TypeError(f"{owner} has no argument {name!r}: {remedy}")
     if name in DEFAULTS:
         return ValueError(f"{name} does not apply to {owner}: leave it out, got {name}={value!r}")
-    near = get_close_matches(name, names, 1)
-    return TypeError(
-        f"{owner} has no argument {name!r}: "
-        + (f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(names)}")
-    )
+    remedy = nearest(name, names) or f": it takes {', '.join(names)}"
+    return TypeError(f"{owner} has no argument {name!r}{remedy}")
 
 
 def signature_of(function: Callable[..., Any]) -> Signature:

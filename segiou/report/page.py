@@ -1,10 +1,12 @@
 """The page: rendered from a report by one template, and written whole or not at all."""
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
+from segiou.labels.checks import Colour
 from segiou.report.comparison import ComparisonReport, shown_comparison
 from segiou.report.conventions import absent, averages, conventions
 from segiou.report.curves import curves
@@ -19,6 +21,7 @@ from segiou.report.views import distribution, headlines, tables
 
 PAIRS = 12  # of the list of confusions, by pixels and by share
 WORST_PAIRS = 3  # of one image
+LEGEND = 8  # classes whose colours are named under one image
 
 
 def render(report: Report | ComparisonReport) -> str:
@@ -74,7 +77,12 @@ def _shown(report: Report) -> dict[str, Any]:
         "image_rules": _image_rules(report),
         "gallery": shown,
         "figures": [
-            (image, overlay(image, palette, metric.rules.ignore_index), _confused(image, report))
+            (
+                image,
+                overlay(image, palette, metric.rules.ignore_index),
+                _confused(image, report),
+                _legend(image, report, palette),
+            )
             for image in shown.figures
         ],
         "scored": metric.classes.scored,
@@ -95,6 +103,16 @@ def _confused(image: WorstImage, report: Report) -> list[Confusion]:
     prediction, label = (np.asarray(part)[None] for part in (image.prediction, image.label))
     counts, _ = report.metric.counted(prediction, label)
     return confusions(matrix_of(report.metric, counts.cpu()), WORST_PAIRS)
+
+
+def _legend(image: WorstImage, report: Report, palette: Sequence[Colour]) -> list[tuple[str, Colour]]:
+    """The names and colours of the classes that take most of one image."""
+    names = report.metric.class_names
+    values, pixels = np.unique(np.stack([np.asarray(image.prediction), np.asarray(image.label)]), return_counts=True)
+    order = sorted(zip((-pixels).tolist(), values.tolist(), strict=True))
+    ignored = report.metric.rules.ignore_index
+    shown = [value for _, value in order if 0 <= value < len(names) and value not in ignored]
+    return [(names[value], palette[value]) for value in shown[:LEGEND]]
 
 
 def _template(name: str) -> Any:

@@ -144,6 +144,24 @@ def test_bad_files_are_named_the_rest_is_scored_and_the_status_is_1(folders):
     for failure in written["failures"]:
         assert f"  {failure['name']}: {failure['reason']}\n" in found.stderr
 
+    assert re.search(r"8 images in \S+ s, \S+ images/s, of which 2 could not be scored", found.stderr)
+    for path in Path("a").rglob("*.png"):
+        path.write_bytes(b"no image")
+    for command in (["evaluate", "--ci", "a"], ["compare", "a", "a"]):
+        found = run(*command, "gt", *THREE, "--json", "out.json", "--report", "page.html", code=1)
+        assert found.stdout == ""
+        assert json.loads(Path("out.json").read_text())["images_scored"] == 0
+
+
+def test_folders_that_do_not_exist_are_said_first(folders):
+    assert "Invalid value: nothing does not exist" in plain(run("evaluate", "a", "nothing", code=2).stderr)
+    assert "Invalid value: neither does not exist" in plain(run("compare", "a", "neither", "gt", code=2).stderr)
+
+
+def test_the_ignored_values_of_a_label_set_are_in_the_json(folders):
+    run("evaluate", "a", "gt", *FILES, "--labels", "pascal_voc", "--json", "out.json")
+    assert json.loads(Path("out.json").read_text())["ignored_values"] == [255]
+
 
 def test_strict_stops_at_the_first(folders):
     Path("a/0/0_pred.png").write_bytes(b"no image")
@@ -189,7 +207,7 @@ ARGUMENTS = {
     "class ids of no set": (["a", "gt", *THREE, "--pred-class-ids"], "are for --labels: without, files hold class ids"),
     "zero of a set": (["a", "gt", "--labels", "ade20k", "--reduce-zero-label"], "leave --reduce-zero-label out"),
     "groups of no set": (["a", "gt", *THREE, "--groups", "preset"], "for a label set that has groups"),
-    "no file of groups": (["a", "gt", *THREE, "--groups", "none.json"], "No such file or directory: 'none.json'"),
+    "no file of groups": (["a", "gt", *THREE, "--groups", "none.json"], "got 'none.json': no such file"),
     "no text": (["a", "gt", *THREE, "--groups", "gt/0/0_gt.png"], "gt/0/0_gt.png is no text"),
     "no JSON": (["a", "gt", *THREE, "--groups", "text.json"], "text.json is no JSON"),
     "no folder to write to": (["a", "gt", *THREE, "--json", "none/out.json"], "the folder of the file to write must exist"),

@@ -106,6 +106,10 @@ def test_a_photo_is_turned_where_it_then_has_the_size_of_the_label(tmp_path, sto
         (["--report", "page.html", "--image-suffix", "x"], "--image-suffix is for --images"),
         (["--report", "page.html", "--images", "nowhere"], "nowhere does not exist"),
         (["--report", "photos/0/0.jpg", "--images", "photos"], "is a file of the input"),
+        (
+            ["--report", "page.html", "--images", "photos", "--worst", "0"],
+            "--images is for the images of --worst, got 0",
+        ),
     ],
 )
 def test_options_that_do_not_fit(options, reason):
@@ -206,6 +210,7 @@ def test_compare_of_volumes_writes_a_page_without_pictures():
         (["--report", "page.html", "--image-suffix", "x"], "--image-suffix is for --images"),
         (["--title", "x"], "--title is for the page of --report"),
         (["--report", "page.html", "--model-name", "x"], "--model-name must be given twice, for A and for B, got 1"),
+        (["--report", "page.html", "--images", "photos", "--most", "0"], "--images is for the images of --most, got 0"),
         (["--report", "page.html", "--title", "  "], "--title must not be empty"),
         (["--report", "gt/0/0_gt.png"], "is a file of the input"),
     ],

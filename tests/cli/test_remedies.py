@@ -111,6 +111,67 @@ def test_masks_of_0_and_255_in_one_folder(preds, labels, kind):
     assert score("--foreground", "255", f"--{other}-ids", "0:0,1:1") == near(miou(pairs, 2))
 
 
+@pytest.mark.parametrize("kind", ["1-bit PNG", "bool NPY"])
+def test_masks_of_one_bit_with_a_foreground_of_255(kind):
+    """The remedy for both folders is named; True is no value of a mask."""
+    pairs = scenes(2)
+    for place, pair in enumerate(pairs):
+        for folder, values in zip(("pred", "label"), pair, strict=True):
+            Path(folder).mkdir(exist_ok=True)
+            if kind == "bool NPY":
+                np.save(Path(folder, f"{place}.npy"), values.astype(bool))
+            else:
+                Image.fromarray(values.astype(bool)).save(Path(folder, f"{place}.png"))
+    text = said("--foreground", "255")
+    assert "got 1 (" in text
+    assert "True" not in text
+    assert "or --num-classes 2 alone if those of both folders are" in text
+    assert score("--num-classes", "2") == near(miou(pairs, 2))
+    both = ["--label-ids", "0:0,1:1", "--pred-ids", "0:0,1:1"]
+    assert score("--foreground", "255", *both) == near(miou(pairs, 2))
+
+
+def test_smoothed_edges_are_no_classes():
+    spread(scenes(2), SAME, SAME)
+    write("label", 0, np.arange(180).reshape(SHAPE))
+    text = said("--num-classes", "2")
+    assert "or save masks whose edges are not smoothed if these values are no classes" in text
+    assert "--ignore-index" not in text
+
+
+@pytest.mark.parametrize(("axis", "remedy"), [(0, "argmax(0) of scores or one-hot maps"), (-1, "argmax(-1) of")])
+def test_one_hot_maps_are_to_be_saved_as_class_ids(axis, remedy):
+    pairs = scenes(3)
+    for place, (pred, label) in enumerate(pairs):
+        write("label", place, label, ".npy")
+        write("pred", place, np.moveaxis(np.eye(3, dtype=np.uint8)[pred], -1, axis), ".npy")
+    assert f"save one class id a pixel, {remedy}" in said("--num-classes", "3")
+    for place in range(len(pairs)):
+        write("pred", place, np.load(f"pred/{place}.npy").argmax(axis), ".npy")
+    assert score("--num-classes", "3") == near(miou(pairs, 3))
+    for place, (pred, _) in enumerate(pairs):
+        write("pred", place, pred[None], ".npy")
+    assert "save one class id a pixel, without the axis 0 of length 1" in said("--num-classes", "3")
+
+
+def test_an_empty_file_is_called_empty():
+    spread(scenes(2), SAME, SAME)
+    Path("label/0.png").write_bytes(b"")
+    assert said("--num-classes", "2").endswith("label/0.png: cannot be read (it is empty)")
+
+
+def test_a_foreground_that_a_label_set_ignores_is_said():
+    pairs = scenes(2)
+    spread(pairs, FULL, FULL)
+    found = run("evaluate", "pred", "label", "--labels", "pascal_voc")
+    assert "if 255 is the foreground, pass --foreground 255 in place of --labels pascal_voc" in found.stdout
+    assert score("--foreground", "255") == near(miou(pairs, 2))
+    found = run("evaluate", "pred", "label", "--num-classes", "9", "--ignore-index", "255")
+    assert "pass --foreground 255 in place of --ignore-index 255" in found.stdout
+    spread(scenes(3, void=True), {c: c for c in range(3)}, {0: 0, 1: 1, 2: 2, VOID: 255})
+    assert "--foreground" not in run("evaluate", "pred", "label", "--labels", "pascal_voc").stdout
+
+
 def test_a_foreground_that_is_ignored_is_said():
     pairs = scenes(2)
     spread(pairs, FULL, FULL)
@@ -287,7 +348,10 @@ WRONG = {
     "nan as a score": (["--num-classes", "2", "--absent", "nan"], "--absent must be 'skip' or a number between 0 and 1"),
     "a group twice": (["--num-classes", "2", "--groups", "g.json"], "g.json: 'a' is given twice"),
     "an unknown field": (["--labels", "l.json"], "l.json: unknown field 'colors'"),
-    "no such file": (["--labels", "none.json"], "No such file or directory"),
+    "no such file": (["--labels", "none.json"], "none.json cannot be read (No such file or directory)"),
+    "no file of names": (["--names", "none.txt"], "none.txt cannot be read (No such file or directory)"),
+    "a typo of preset": (["--labels", "cityscapes", "--groups", "prest"], "--groups must be preset or a JSON file of"),
+    "a typo of a name": (["--names", "n.txt", "--exclude", "aa"], "got 'aa': did you mean 'a'?"),
     "too many classes": (["--num-classes", "1000000"], "1,000,000 classes need a matrix of 1,000,001 x 1,000,001 counts"),
 }  # fmt: skip
 

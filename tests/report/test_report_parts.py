@@ -1,6 +1,7 @@
 """Parts of the page: curves over epochs, meanings of scores, and when n/a is explained."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from segiou import MeanIoU
 from segiou.metrics.image_means import ImageScores
 from segiou.metrics.scores import SegmentationMetrics
-from segiou.report import ComparedMaps, ComparisonReport, ImageChange, Report, render
+from segiou.report import ComparedMaps, ComparisonReport, ImageChange, Report, WorstImage, render
 from segiou.report.curves import HEIGHT, WIDTH, curves
 from segiou.report.data import headline
 from segiou.report.examples import choices_of, gallery, ranks_of
@@ -119,6 +120,17 @@ def test_pictures_of_a_comparison_that_do_not_fit(more, text):
     maps = maps._replace(**{name: more.pop(name) for name in ("label", "image") if name in more})
     with pytest.raises(ValueError, match=text):
         ComparisonReport({}, images=[ImageChange("x", 0.1, 0.2, maps)], **more)
+
+
+def test_the_classes_of_an_image_are_named_below_it():
+    label, prediction = np.array([[0, 0, 0, 255]]), np.array([[0, 0, 2, 2]])
+    image = WorstImage("x", 0.5, prediction, label)
+    metric = MeanIoU(4, ignore_index=255, class_names=list("abcd"))
+    palette = [(1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 4, 4)]
+    metric.update(prediction[None], label[None])
+    html = render(Report.of(metric, worst=[image], palette=palette))
+    legend = re.search(r"</div>\n<p class=\"legend\">(.*?)</p>", html.split("<figure")[1], re.S)[1]
+    assert re.findall(r"background:(#\w+)\"></i>(\w)", legend) == [("#010101", "a"), ("#030303", "c")]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 
 from segiou.evaluation.masks import DEFLATE, Mask, MaskError, Promise
 
-LABELS = ("L", "P", "I", "I;16", "I;16L", "I;16B", "1")  # one whole number a pixel, as Pillow calls them
+LABELS = ("L", "P", "I", "I;16", "I;16L", "I;16B")  # one whole number a pixel, as Pillow calls them
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of each colour type of PNG
 GREY = 0
 RUN_LENGTH = 128  # the most bytes that one byte of a run-length BMP can hold
@@ -50,6 +50,8 @@ def read_bmp(path: Path, max_pixels: int | None) -> Mask:
 
 def of_image(path: Path, image: Any, **facts: Any) -> Mask:
     """The mask of an image that Pillow has opened: one whole number a pixel, or opaque colours."""
+    if image.mode == "1":
+        return Mask(path, np.asarray(image).astype(np.uint8), **facts)
     if image.mode in LABELS:
         return Mask(path, np.asarray(image), **facts)
     if image.mode == "RGB":
