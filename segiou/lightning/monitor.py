@@ -53,9 +53,9 @@ class _Monitor(Signed, Hooks):
         prog_bar: bool = True,
         samples: int | Literal["first"] | None = None,
         image: Part | None = None,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
-        bands: Sequence[int] | None = None,
+        mean: Sequence[float] | float | None = None,
+        std: Sequence[float] | float | None = None,
+        bands: Sequence[int] | int | None = None,
         drop_padding: bool = True,
         metrics: Sequence[SummedStates] | Mapping[str, SummedStates] = (),
         report: str | PathLike[str] | None = None,
@@ -75,7 +75,7 @@ class _Monitor(Signed, Hooks):
         counts = ConfusionMatrixMetric(num_classes, average=average, **kwargs)
         self._empty = Measures.of(counts, metrics)  # raises on bad arguments now, and is copied for each epoch
         self._photos = arguments.batch_photos(samples, report, image, mean, std, bands)
-        self._samples = arguments.epoch_samples(samples, self._photos, num_classes, counts)
+        self._samples = arguments.epoch_samples(samples, self.stages, num_classes, counts)
         self._keys = LoggedKeys(prefix, self.stages, self._empty.names())
         self._counting: dict[str, list[Measures]] = {}
         self._real: dict[str, RealSamples] = {}
@@ -163,7 +163,7 @@ class _Monitor(Signed, Hooks):
         if self._samples:
             self._samples.update(loader, preds, target, photos)
         if stage == "test" and self._report:
-            self._report.update(loader, preds, target, more.get("ids"), photos, self._photos)
+            self._report.update(loader, preds, target, more.get("ids"), photos)
 
     def _log(self, stage: Stage, trainer: Any, pl_module: Any) -> None:
         """Log the values of each loader, equal on every rank; of the sanity check, look at the data alone."""
@@ -247,11 +247,15 @@ class SegmentationMonitor(_Monitor, *callbacks()):  # type: ignore[misc]  # the 
             ``ids`` beside preds and target images are shown by them, and with their photos; so are the scores of the
             epochs of a ``fit`` before. Test then waits for the device at each batch.
         samples: how many of the worst images of each validation and test are shown to the loggers, or "first" for the
-            first four: photo, label, prediction and error side by side. Needs Pillow.
-        image: the key or index of the photos in the batch, ``(N, channels, H, W)``, or a function of the batch, for
-            ``samples`` and ``report``. By default the first of image, images, x, input and pixel_values, or of a tuple.
-        mean: what was subtracted of each shown channel; without, each photo is brought back by its own range.
-        std: what each shown channel was divided by.
+            first four: photo, label, prediction and error side by side. Volumes ``(N, D, H, W)`` are shown by the
+            middle slice across their shortest axis, with the score of the whole. Needs Pillow.
+        image: the key or index of the photos in the batch, or a function of the batch, for ``samples`` and ``report``.
+            By default the first of image, images, x, input and pixel_values, or of a tuple. Photos are one tensor or
+            array ``(N, channels, h, w)`` or a list; the size of the target tells whether the channels are last instead,
+            or are missing in grey ones.
+        mean: what was subtracted of each shown channel, or of all; without, photos of uint8 and of fractions are shown
+            as they are, and others are stretched, each by its own range.
+        std: what each shown channel was divided by, or all.
         bands: the three channels of red, green and blue, or one for grey; by default the first three.
         drop_padding: leave out the samples that a DistributedSampler repeats to give every rank as many, and those of
             loaders that a CombinedLoader of mode "max_size_cycle" has started anew.
