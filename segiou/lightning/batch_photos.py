@@ -142,7 +142,7 @@ class BatchPhotos:
             if which is None:
                 raise ValueError(f"no image was found in a batch that is {described(batch)}")
             photos = part(batch, which, "image")
-            return list(map(self._one, photos)) if isinstance(photos, list | tuple) else _copied(photos)
+            return list(map(self._one, photos)) if isinstance(photos, list | tuple) else _copied(photos, axes=3)
         except Exception as error:  # a picture must not cost a training
             self._warn(str(error))
             return None
@@ -150,7 +150,7 @@ class BatchPhotos:
     def _one(self, photo: Any) -> Tensor | None:
         """A copy of one photo of a list; one that cannot be read costs no other its picture."""
         try:
-            return _copied(photo)
+            return _copied(photo, axes=2)
         except Exception as error:
             self._warn(str(error))
             return None
@@ -161,8 +161,12 @@ class BatchPhotos:
             _warn(f"{text}: pass image= to say where they are in the batch, or a function that gives them")
 
 
-def _copied(photos: Any) -> Tensor:
-    return tensor("image", photos if isinstance(photos, Tensor | np.ndarray) else np.asarray(photos)).clone()
+def _copied(photos: Any, axes: int) -> Tensor:
+    """A copy of photos as a tensor of at least so many axes."""
+    found = tensor("image", photos if isinstance(photos, Tensor | np.ndarray) else np.asarray(photos))
+    if found.ndim < axes:
+        raise ValueError(f"image must have {axes} or more axes, height and width among them, got {tuple(found.shape)}")
+    return found.clone()
 
 
 def _image_of(batch: Any) -> str | int | None:

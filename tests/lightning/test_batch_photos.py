@@ -115,6 +115,13 @@ def test_a_batch_of_fewer_photos_has_none():
     assert "3 photos beside 4 targets" in text
 
 
+@pytest.mark.parametrize("image", [5, "a.png", None, torch.tensor(1.0), torch.rand(N), torch.rand(N, 3), {}, object()])
+def test_a_batch_of_what_is_no_photo_has_none(image):
+    photos, warned = shown(image)
+    assert photos == [None] * N
+    assert len(warned) == 1
+
+
 def test_the_photo_is_a_copy():
     images = RGB.clone(), list(RGB.clone()), RGB.numpy().copy()
     for each in images:
