@@ -128,6 +128,12 @@ def test_missing_data_takes_no_contrast_of_the_others(value, share):
     assert above.unique().tolist() == [255.0 if value > 1400 else 0.0]
 
 
+def test_several_kinds_of_missing_data_take_no_contrast():
+    photo = scene()
+    photo[:60], photo[60:70], photo[70:75], photo[75:80] = float("nan"), -9999, float("inf"), -float("inf")
+    assert of_the_scene(photo).std() > 0.5 * of_the_scene(scene()).std()
+
+
 @pytest.mark.parametrize("size", [600, 1300])
 def test_a_scan_within_zeros_is_shown(size):
     """Of 1300 pixels a side 98 % are zero."""
@@ -140,9 +146,9 @@ def test_a_scan_within_zeros_is_shown(size):
 
 def test_what_is_small_in_a_photo_of_one_value_is_seen():
     photo = torch.full((512, 512), 7.0)
-    photo[200:203, 300:303] = 9
+    photo[200:203, 301:304] = 9  # between the values from which the range is estimated
     shown = of_the_scene(photo, slice(None))
-    assert shown[201, 301] == 255
+    assert shown[201, 302] == 255
     assert shown[0, 0] == 0
 
 
@@ -205,6 +211,7 @@ CHANNELS = [
     ((7, 6, 5), (6, 5), "grey"),
     ((7, 13, 60, 50), (60, 50), "first"),
     ((7, 60, 50, 13), (60, 50), "last"),
+    ((7, 60, 50, 42), (60, 50), "last"),  # that 50x42 has the proportions is no more than chance
     ((7, 5, 5, 5), (5, 5), "first"),  # either: as torch has it
     ((7, 3, 480, 640), (120, 160), "first"),
     ((7, 480, 640, 3), (121, 161), "last"),  # of other sizes the proportions tell
