@@ -9,7 +9,7 @@ from segiou.lightning.batch_parts import Part
 from segiou.lightning.batch_photos import BatchPhotos
 from segiou.lightning.captured_calls import Calls, CapturedCalls
 from segiou.lightning.epoch_samples import EpochSamples
-from segiou.lightning.image_samples import Photo
+from segiou.lightning.photo import Photo
 from segiou.lightning.step_outputs import Outputs, Stage
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 
@@ -36,27 +36,32 @@ def batch_photos(
     samples: int | Literal["first"] | None,
     report: str | PathLike[str] | None,
     image: Part | None,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
-    bands: Sequence[int] | None,
+    mean: Sequence[float] | float | None,
+    std: Sequence[float] | float | None,
+    bands: Sequence[int] | int | None,
 ) -> BatchPhotos | None:
-    """The photos of batches, where images are shown; None elsewhere. Raises what ``BatchPhotos`` raises."""
+    """The photos of batches, where images are shown; None elsewhere. Raises what it and ``Photo`` raise."""
     if samples is None and report is None:
         given = [name for name, value in zip(_PHOTO, (image, mean, std, bands), strict=True) if value is not None]
         if given:
             raise ValueError(f"{given[0]} goes with samples= or report=, which show images: pass one of them as well")
         return None
-    photo = Photo(bands, mean, std)  # type: ignore[arg-type]  # any sequences, which become tuples
-    return BatchPhotos(image, photo, expected=samples is not None)
+    how = Photo(bands, mean, std)  # type: ignore[arg-type]  # which become tuples
+    return BatchPhotos(image, how, expected=samples is not None)
 
 
 def epoch_samples(
-    samples: int | Literal["first"] | None, photos: BatchPhotos | None, num_classes: Any, metric: ConfusionMatrixMetric
+    samples: int | Literal["first"] | None, stages: tuple[Stage, ...], num_classes: Any, metric: ConfusionMatrixMetric
 ) -> EpochSamples | None:
     """The images that loggers show; None for none. Raises what ``EpochSamples`` raises."""
-    if samples is None or photos is None:
+    if samples is None:
         return None
-    return EpochSamples(samples, photos.photo, num_classes, metric)
+    if set(stages) == {"train"}:
+        raise ValueError(
+            f"samples={samples!r} shows images of validation and test, which stages={stages} leaves out: add one of "
+            "them to stages, or leave samples out"
+        )
+    return EpochSamples(samples, num_classes, metric)
 
 
 def require_single_value(average: str | None) -> None:

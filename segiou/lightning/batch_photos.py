@@ -1,21 +1,88 @@
 """The photos of a batch, which the monitor shows beside label maps: where they are, and a copy before the step."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 from torchmetrics.utilities import rank_zero_warn
 
+from segiou.counting.tensors import tensor
 from segiou.lightning.batch_parts import Part, checked_part, described, part
-from segiou.lightning.image_samples import Photo
+from segiou.lightning.photo import Photo
 from segiou.lightning.step_outputs import Stage
 from segiou.lightning.watched_steps import unwatch, watch
 
 IMAGE_NAMES = ("image", "images", "x", "input", "pixel_values")
-_WITHOUT = "images are shown without photos, pass image= to say where they are in the batch"
+
+
+def _warn(text: str) -> None:
+    rank_zero_warn(f"SegmentationMonitor: images are shown without photos: {text}", UserWarning)
+
+
+class TakenPhotos:
+    """The photos of one batch. Nothing here raises: a photo that cannot be shown is missing, and a warning says why.
+
+    Args:
+        photos: of all images as one tensor, or of each its own, None where it could not be read.
+        how: how they are shown.
+        warn: called with what is wrong.
+    """
+
+    def __init__(
+        self, photos: Tensor | Sequence[Tensor | None], how: Photo, warn: Callable[[str], None] = _warn
+    ) -> None:
+        self._photos = photos
+        self._how = how
+        self._warn = warn
+
+    def __len__(self) -> int:
+        """How many images there are."""
+        return len(self._photos)
+
+    def part(self, start: int, number: int) -> "TakenPhotos":
+        """The photos of some images that follow each other."""
+        return TakenPhotos(self._photos[start : start + number], self._how, self._warn)
+
+    def shown(self, chosen: Tensor, size: Sequence[int], pixels: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """The photos of chosen images, and which there are.
+
+        Args:
+            chosen: the places of the images, on the device where the photos are needed. It is not waited for.
+            size: the spatial axes of the label maps.
+            pixels: the rows and columns to show.
+
+        Returns:
+            uint8 ``(n, 3, rows, columns)`` and bool ``(n,)``.
+        """
+        if isinstance(self._photos, Tensor):
+            found = self._of_maps(self._photos.to(chosen.device)[chosen], size, pixels)
+            return no_photos(chosen, pixels) if found is None else (found, torch.ones_like(chosen, dtype=torch.bool))
+        each = [None if photo is None else self._of_maps(photo[None], size, pixels) for photo in self._photos]
+        nothing = torch.zeros((1, 3, *pixels), dtype=torch.uint8)
+        rgb = torch.cat([(nothing if photo is None else photo).to(chosen.device) for photo in each])
+        return rgb[chosen], torch.tensor([photo is not None for photo in each], device=chosen.device)[chosen]
+
+    def one(self, place: int, size: Sequence[int]) -> Any:
+        """The photo of one image as an array of its label map's size ``(H, W)``: uint8 ``(H, W, 3)``, or None."""
+        photo = self._photos[place]
+        rgb = None if photo is None else self._of_maps(photo[None], size, (size[0], size[1]))
+        return None if rgb is None else rgb[0].permute(1, 2, 0).contiguous().cpu().numpy()
+
+    def _of_maps(self, photos: Tensor, size: Sequence[int], pixels: tuple[int, int]) -> Tensor | None:
+        try:
+            return self._how.of_maps(photos, size, pixels)
+        except Exception as error:  # a picture must not cost a training
+            self._warn(f"{type(error).__name__}: {error}")
+            return None
+
+
+def no_photos(chosen: Tensor, pixels: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """What ``TakenPhotos.shown`` gives where there are none."""
+    black = torch.zeros((len(chosen), 3, *pixels), dtype=torch.uint8, device=chosen.device)
+    return black, torch.zeros_like(chosen, dtype=torch.bool)
 
 
 class BatchPhotos:
@@ -25,17 +92,16 @@ class BatchPhotos:
 
     Args:
         image: the key or index of the images in the batch, or a function of it; None tries the usual ones.
-        photo: how photos are brought back to red, green and blue.
+        how: how photos are shown.
         expected: whether batches without photos are warned of.
 
     Raises:
-        ValueError: values of ``photo`` that do not fit.
-        TypeError: an argument of another type.
+        TypeError: an ``image`` of another type.
     """
 
-    def __init__(self, image: Part | None, photo: Photo, *, expected: bool) -> None:
+    def __init__(self, image: Part | None, how: Photo, *, expected: bool) -> None:
         self.image = None if image is None else checked_part("image", image)
-        self.photo = checked_photo(photo)
+        self._how = how
         self._expected = expected or image is not None
         self._warned = False
         self._watched: tuple[Any, Sequence[Stage]] = (None, [])
@@ -60,49 +126,47 @@ class BatchPhotos:
         self._before = None if hasattr(batch, "__next__") else (self._found(batch),)  # an iterator has yet to give it
         yield
 
-    def taken(self, batch: Any, targets: int) -> Any:
+    def taken(self, batch: Any, targets: int) -> TakenPhotos | None:
         """The photos of the batch whose step has ended, for its first ``targets`` images at least; or None."""
         before, self._before = self._before, None
         (photos,) = before or (self._found(batch),)
         if photos is not None and len(photos) < targets:
-            self._warn(f"{len(photos)} images beside {targets} targets")
+            self._warn(f"{len(photos)} photos beside {targets} targets")
             return None
-        return photos
+        return None if photos is None else TakenPhotos(photos, self._how, self._warn)
 
-    def shown(self, photo: Tensor, height: int, width: int) -> Any:
-        """One photo ``(channels, h, w)`` of a label map's size: uint8 ``(height, width, 3)``, or None."""
-        try:
-            rgb = self.photo.shown(photo[None]).float()
-            rgb = interpolate(rgb, (height, width), mode="area") if rgb.shape[2:] != (height, width) else rgb
-            return rgb[0].round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
-        except Exception as error:  # a picture must not cost a training
-            self._warn(f"{type(error).__name__}: {error}")
-            return None
-
-    def _found(self, batch: Any) -> Any:
+    def _found(self, batch: Any) -> Tensor | list[Tensor | None] | None:
         """A copy of the images of a batch, as a tensor or as a list of tensors."""
         try:
             which = _image_of(batch) if self.image is None else self.image
             if which is None:
                 raise ValueError(f"no image was found in a batch that is {described(batch)}")
             photos = part(batch, which, "image")
-            if isinstance(photos, list | tuple):
-                return [self._copied(torch.as_tensor(photo)[None])[0] for photo in photos]
-            return self._copied(torch.as_tensor(photos))
+            return list(map(self._one, photos)) if isinstance(photos, list | tuple) else _copied(photos, axes=3)
         except Exception as error:  # a picture must not cost a training
             self._warn(str(error))
             return None
 
-    def _copied(self, photos: Tensor) -> Tensor:
-        least = max(self.photo.bands or (0,)) + 1
-        if photos.ndim != 4 or photos.shape[1] < least:
-            raise ValueError(f"images must be (N, {least} or more channels, height, width), got {tuple(photos.shape)}")
-        return photos.detach().clone()
+    def _one(self, photo: Any) -> Tensor | None:
+        """A copy of one photo of a list; one that cannot be read costs no other its picture."""
+        try:
+            return _copied(photo, axes=2)
+        except Exception as error:
+            self._warn(str(error))
+            return None
 
     def _warn(self, text: str) -> None:
         if self._expected and not self._warned:
             self._warned = True
-            rank_zero_warn(f"SegmentationMonitor: {_WITHOUT}: {text}", UserWarning)
+            _warn(f"{text}: pass image= to say where they are in the batch, or a function that gives them")
+
+
+def _copied(photos: Any, axes: int) -> Tensor:
+    """A copy of photos as a tensor of at least so many axes."""
+    found = tensor("image", photos if isinstance(photos, Tensor | np.ndarray) else np.asarray(photos))
+    if found.ndim < axes:
+        raise ValueError(f"image must have {axes} or more axes, height and width among them, got {tuple(found.shape)}")
+    return found.clone()
 
 
 def _image_of(batch: Any) -> str | int | None:
@@ -110,20 +174,3 @@ def _image_of(batch: Any) -> str | int | None:
         if name in batch if isinstance(batch, Mapping) else hasattr(batch, name):
             return name
     return 0 if isinstance(batch, tuple | list) and batch else None
-
-
-def checked_photo(photo: Photo) -> Photo:
-    """Return how photos are shown. Raises ValueError or TypeError where its values do not fit each other."""
-    bands = None if photo.bands is None else tuple(photo.bands)
-    mean, std = (None if values is None else tuple(values) for values in (photo.mean, photo.std))
-    if bands is not None and (
-        len(bands) not in (1, 3) or any(isinstance(b, bool) or not isinstance(b, int) or b < 0 for b in bands)
-    ):
-        raise ValueError(f"bands must be one channel or three, from 0 on, got {bands}")
-    if (mean is None) != (std is None):
-        raise ValueError(f"mean and std go together, got mean={mean} and std={std}")
-    allowed = (1, 3) if bands is None else {1, len(bands)}
-    for name, values in (("mean", mean), ("std", std)):
-        if values is not None and len(values) not in allowed:
-            raise ValueError(f"{name} must hold a value for each channel that is shown, got {values}")
-    return Photo(bands, mean, std)

@@ -8,7 +8,8 @@ from torchmetrics.utilities import rank_zero_warn
 from segiou.environment.installed import installed
 from segiou.labels.checks import Colour
 from segiou.labels.class_names import palette_of
-from segiou.lightning.image_samples import Photo, Sample, Samples
+from segiou.lightning.batch_photos import TakenPhotos
+from segiou.lightning.image_samples import Sample, Samples
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.report.pictures import colours
 
@@ -22,7 +23,6 @@ class EpochSamples:
 
     Args:
         samples: how many of the worst images are kept, or "first" for the first four.
-        photo: how photos are brought back to red, green and blue.
         num_classes: as the monitor takes it; a label set gives the colours.
         metric: how pixels are counted.
 
@@ -31,9 +31,7 @@ class EpochSamples:
         ModuleNotFoundError: Pillow is not installed.
     """
 
-    def __init__(
-        self, samples: int | Literal["first"], photo: Photo, num_classes: Any, metric: ConfusionMatrixMetric
-    ) -> None:
+    def __init__(self, samples: int | Literal["first"], num_classes: Any, metric: ConfusionMatrixMetric) -> None:
         number = FIRST if samples == "first" else samples
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f'samples must be a number of images, 1 or more, or "first", got {samples!r}')
@@ -41,7 +39,6 @@ class EpochSamples:
             raise ValueError("samples shows one class for each pixel, which multilabel tasks do not have: leave it out")
         if not installed("PIL"):
             raise ModuleNotFoundError('samples needs Pillow: pip install "segiou[report]"')
-        self.photo = photo
         self._number = number
         self._choice: Literal["worst", "first"] = "first" if samples == "first" else "worst"
         self.palette: Sequence[Colour] = palette_of(num_classes) or colours(len(metric.class_names))
@@ -50,9 +47,9 @@ class EpochSamples:
 
     def start(self, metrics: Sequence[ConfusionMatrixMetric]) -> None:
         """Forget what was kept, and keep for loaders whose pixels these metrics count."""
-        self._loaders = [Samples(metric, self._number, self._choice, self.photo) for metric in metrics]
+        self._loaders = [Samples(metric, self._number, self._choice) for metric in metrics]
 
-    def update(self, loader: int, preds: Any, target: Any, photos: Any) -> None:
+    def update(self, loader: int, preds: Any, target: Any, photos: TakenPhotos | None) -> None:
         """Keep what is to be kept of a batch; ``photos`` are of its images, or None."""
         try:
             self._loaders[loader].update(preds, target, photos)

@@ -14,6 +14,7 @@ GAP, HEAD = 6, 16  # pixels between the parts of a panel, and above them
 LEAST = 96  # pixels of the shorter side of a part: small images are enlarged
 LINE, SWATCH = 16, 9  # pixels of a line of the legend, and of a colour in it
 MOST_NAMED = 24  # classes: the colours of more are not told apart
+MOST_MASKED = 255  # classes: W&B keeps a byte for each pixel of a mask, and one value is for pixels that do not count
 
 
 def panel(sample: Sample, palette: Sequence[Colour], ignored: Sequence[int], names: Sequence[str] = ()) -> Any:
@@ -86,8 +87,11 @@ def show(
     tag: str,
     when: When,
     names: Sequence[str],
+    ignored: Sequence[int],
 ) -> None:
     """Give images to a logger: panels, but W&B the photo with the label and the prediction as its own masks over it.
+
+    W&B gets a panel where there is no photo, or where its masks could not hold as many classes.
 
     Args:
         logger: one of the trainer's.
@@ -96,29 +100,33 @@ def show(
         tag: the name in the log, to which the place of the image is added.
         when: the epoch and the step.
         names: of the classes.
+        ignored: labels that do not count.
     """
     if kind_of(logger) != "WandbLogger":
         show_pictures(logger, lambda: {f"{tag}/{i}": each for i, each in enumerate(panels())}, when, "samples")
         return
-    seen = [sample.photo is not None for sample in samples]
+    masked = [sample.photo is not None and len(names) <= MOST_MASKED for sample in samples]
+    masks = [_masks(sample, names, ignored) if masked[i] else {} for i, sample in enumerate(samples)]
     logger.log_image(
         key=tag,
-        images=[sample.photo if sample.photo is not None else panels()[i] for i, sample in enumerate(samples)],
+        images=[sample.photo if masked[i] else panels()[i] for i, sample in enumerate(samples)],
         step=when.step,
         caption=[f"mIoU {sample.score:.4f}" for sample in samples],
-        **({"masks": [_masks(sample, names) for sample in samples]} if any(seen) else {}),
+        **({"masks": masks} if any(masks) else {}),
     )
 
 
-def _masks(sample: Sample, names: Sequence[str]) -> dict[str, Any]:
-    """The maps as W&B shows them over an image, which it can switch on and off; none over a panel."""
-    if sample.photo is None:
-        return {}
-    labels = {**dict(enumerate(names)), 255: "not counted"}
-    known = {"prediction": sample.prediction, "label": sample.label}
+def _masks(sample: Sample, names: Sequence[str], ignored: Sequence[int]) -> dict[str, Any]:
+    """The maps as W&B shows them over an image, which it can switch on and off."""
+    other = len(names)  # no class
+    labels = {**dict(enumerate(names)), other: "not counted"}
+    left_out = {"prediction": (), "label": ignored}  # a prediction is a class also where the label does not count
     return {
-        name: {"mask_data": np.where((ids < 0) | (ids >= len(names)), 255, ids), "class_labels": labels}
-        for name, ids in known.items()
+        name: {
+            "mask_data": np.where((ids < 0) | (ids >= other) | np.isin(ids, left_out[name]), other, ids),
+            "class_labels": labels,
+        }
+        for name, ids in (("prediction", sample.prediction), ("label", sample.label))
     }
 
 

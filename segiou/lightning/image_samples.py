@@ -5,17 +5,19 @@ itself. No batch is waited for.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.distributed import all_gather_object, get_world_size, is_available, is_initialized
-from torch.nn.functional import interpolate, pad
+from torch.nn.functional import pad
 
 from segiou.counting.inputs import Batch, batches
 from segiou.counting.predicted import predicted
+from segiou.lightning.batch_photos import TakenPhotos, no_photos
+from segiou.lightning.photo_layout import middle_slice
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
 from segiou.metrics.scores import MeanIoU
 from segiou.scoring.averaging import Averaging
@@ -37,40 +39,6 @@ class Sample(NamedTuple):
     label: Any
 
 
-@dataclass(frozen=True)
-class Photo:
-    """How the photo of a batch is brought back to red, green and blue of 8 bits.
-
-    Args:
-        bands: three channels of the batch's images, or one for grey; None takes the first three, or the first.
-        mean: what was subtracted of each channel, in the order of ``bands``; None brings each image to its own range.
-            Where one is above 1 all are of pixels from 0 to 255. Images of uint8 are shown as they are.
-        std: what each channel was divided by.
-    """
-
-    bands: tuple[int, ...] | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-
-    def shown(self, images: Tensor) -> Tensor:
-        """Images ``(n, channels, h, w)`` as uint8 ``(n, 3, h, w)``."""
-        bands = self.bands or ((0, 1, 2) if images.shape[1] >= 3 else (0,))
-        chosen = images[:, list(bands)].float()
-        if images.dtype == torch.uint8:  # nothing was subtracted yet
-            chosen = chosen / 255
-        elif self.mean is not None and self.std is not None:
-            mean, std = (chosen.new_tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.std))
-            chosen = (chosen * std + mean) / (255 if max(self.mean) > 1 else 1)
-        else:
-            chosen = chosen.nan_to_num()
-            step = -(-chosen[0].numel() // 2**12) | 1  # some values of each photo; odd, so that columns take turns
-            few = chosen.flatten(1)[:, ::step]
-            low, high = few.quantile(few.new_tensor((0.02, 0.98)), 1).view(2, -1, 1, 1, 1)
-            plain = (low >= 0) & (high <= 1)  # fractions are shown as they are
-            chosen = torch.where(plain, chosen, (chosen - low) / (high - low).clamp(min=1e-9))
-        return (chosen.clamp(0, 1) * 255).round().to(torch.uint8).expand(-1, 3, -1, -1)
-
-
 class Samples:
     """A few images of one epoch and one loader.
 
@@ -78,31 +46,39 @@ class Samples:
         metric: says what is counted; its own counts are not touched.
         number: how many images are kept.
         choice: "worst", those with the lowest mIoU, or "first".
-        photo: how photos are shown.
     """
 
-    def __init__(self, metric: ConfusionMatrixMetric, number: int, choice: Choice, photo: Photo) -> None:
-        self.metric, self.number, self.choice, self.photo = metric, number, choice, photo
+    def __init__(self, metric: ConfusionMatrixMetric, number: int, choice: Choice) -> None:
+        self.metric, self.number, self.choice = metric, number, choice
         self._kept: tuple[Tensor, ...] | None = None
 
     @torch.no_grad()
-    def update(self, preds: Any, target: Any, photos: Any = None) -> None:
+    def update(self, preds: Any, target: Any, photos: TakenPhotos | None = None) -> None:
         """Keep what is to be kept of a batch, whose input is as ``MeanIoU.update`` takes it; waits for no device.
 
         Args:
             preds: scores or labels.
-            target: labels ``(N, H, W)``.
-            photos: the images that were predicted, ``(N, channels, h, w)``; None where there are none.
+            target: labels ``(N, H, W)``, or of volumes ``(N, D, H, W)``, of which the middle slice across the shortest
+                axis is kept with the score of the whole.
+            photos: those of the images that were predicted; None where there are none.
+
+        Raises:
+            ValueError: labels of another number of axes, which are no images.
         """
         start = 0
         for batch in batches(preds, target, self.metric.rules):
             number = len(batch.target)
-            shown = None if photos is None else photos[start : start + number]
+            shown = None if photos is None else photos.part(start, number)
             start += number
-            if number and batch.target.ndim == 3 and batch.target.numel():
+            if batch.target.ndim not in (3, 4):
+                raise ValueError(
+                    "target must be label maps (N, H, W), or volumes (N, D, H, W), to be shown, got shape "
+                    f"{tuple(batch.target.shape)}"
+                )
+            if batch.target.numel():
                 self._keep(batch, shown)
 
-    def _keep(self, batch: Batch, photos: Any) -> None:
+    def _keep(self, batch: Batch, photos: TakenPhotos | None) -> None:
         if self.choice == "first" and self._kept is not None and len(self._kept[0]) == self.number:
             return
         counts = self.metric.counted(batch.preds, batch.target, per_image=True).counts
@@ -111,21 +87,17 @@ class Samples:
         chosen = order.to(scores.device)
         part = Batch(batch.kind, batch.preds[chosen], batch.target[chosen])
         labels = torch.stack(list(predicted(part, self.metric.rules)))
-        drawn = _reduced(labels.long(), part.target.long(), self._photos(photos, chosen, labels))
-        sizes = scores.new_tensor(batch.target.shape[1:]).expand(len(chosen), 2)
+        size = part.target.shape[1:]
+        labels, target = (middle_slice(maps.long(), size) for maps in (labels, part.target))
+        pixels = _size(*target.shape[1:])
+        seen = no_photos(chosen, pixels) if photos is None else photos.shown(chosen, size, pixels)
+        drawn = _reduced(labels, pixels), _reduced(target, pixels), *seen
+        sizes = scores.new_tensor(target.shape[1:]).expand(len(chosen), 2)
         new: tuple[Tensor, ...] = (scores[chosen], sizes, *drawn)
         if self._kept is not None:
             new = tuple(_joined(*pair) for pair in zip(self._kept, new, strict=True))
         best = _lowest(new[0], self.number) if self.choice == "worst" else slice(0, self.number)
         self._kept = tuple(values[best] for values in new)
-
-    def _photos(self, photos: Any, chosen: Tensor, like: Tensor) -> Tensor:
-        """The photos of the chosen images, uint8 ``(n, 3, h, w)``; of no height where there are none."""
-        if isinstance(photos, list | tuple):
-            photos = torch.stack([torch.as_tensor(photo) for photo in photos])
-        if photos is None or photos.ndim != 4:
-            return torch.zeros((len(chosen), 3, 0, 0), dtype=torch.uint8, device=like.device)
-        return self.photo.shown(photos.detach().to(like.device)[chosen])
 
     def lowest(self) -> list[Sample]:
         """The images of all processes, each of which must call: the worst first, or the first ones in their order."""
@@ -162,21 +134,13 @@ def _size(height: float, width: float) -> tuple[int, int]:
     return max(1, round(height / scale)), max(1, round(width / scale))
 
 
-def _reduced(labels: Tensor, target: Tensor, photos: Tensor) -> tuple[Tensor, ...]:
-    """Predictions, labels and photos, of at most ``SIDE`` rows and columns, and whether there are photos."""
-    height, width = target.shape[1:]
-    rows, columns = _size(height, width)
+def _reduced(maps: Tensor, pixels: tuple[int, int]) -> Tensor:
+    """Label maps of fewer rows and columns; pixels are left out, and none is blended with another."""
     y, x = (
-        ((torch.arange(n, device=target.device) + 0.5) * side / n).long()
-        for n, side in ((rows, height), (columns, width))
+        ((torch.arange(n, device=maps.device) + 0.5) * side / n).long()
+        for n, side in zip(pixels, maps.shape[1:], strict=True)
     )
-    maps = [values[:, y][:, :, x] for values in (labels, target)]
-    seen = bool(photos.shape[-1])
-    if not seen:
-        photos = photos.new_zeros((len(photos), 3, rows, columns))
-    elif photos.shape[-2:] != (rows, columns):
-        photos = interpolate(photos.float(), (rows, columns), mode="area").round().to(torch.uint8)
-    return *maps, photos, torch.full((len(photos),), seen, device=photos.device)
+    return maps[:, y][:, :, x]
 
 
 def _joined(kept: Tensor, new: Tensor) -> Tensor:

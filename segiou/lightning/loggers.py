@@ -53,10 +53,11 @@ class Result:
 def publish(result: Result, trainer: Any, when: When, *, classes: bool, palette: Sequence[Colour] = ()) -> None:
     """Give the scores of classes and the images of one result to every logger of the trainer; called on rank 0 only."""
     metric = result.metric
+    ignored = metric.rules.ignore_index
 
     @cache
     def panels() -> list[Any]:
-        return [panel(sample, palette, metric.rules.ignore_index, metric.class_names) for sample in result.samples]
+        return [panel(sample, palette, ignored, metric.class_names) for sample in result.samples]
 
     for logger in trainer.loggers:
         if classes:
@@ -64,7 +65,7 @@ def publish(result: Result, trainer: Any, when: When, *, classes: bool, palette:
                 logger.log_metrics(_named_scores(result, when.epoch), step=when.step)
         if result.samples:
             with going_on(logger):
-                show(logger, result.samples, panels, result.key("samples"), when, metric.class_names)
+                show(logger, result.samples, panels, result.key("samples"), when, metric.class_names, ignored)
         with going_on(logger):
             logger.save()
 

@@ -18,19 +18,18 @@ from segiou.lightning import arguments
 from segiou.lightning.batch_parts import Part
 from segiou.lightning.captured_calls import Calls
 from segiou.lightning.epoch import OWN, Measures, require_data, synced
-from segiou.lightning.epoch_history import EpochHistory
 from segiou.lightning.figures import Drawn, Figures
 from segiou.lightning.hints import capturing
 from segiou.lightning.hooks import Hooks, callbacks
 from segiou.lightning.keys import LoggedKeys
-from segiou.lightning.logger_pictures import when_of
-from segiou.lightning.loggers import Result, publish, table
+from segiou.lightning.loggers import Result
+from segiou.lightning.publisher import Publisher
 from segiou.lightning.repeated_samples import RealSamples, loaders_of
 from segiou.lightning.report_after_test import TestReport
 from segiou.lightning.step_outputs import Outputs, Skipped, Stage, StepData, needed_beside, returned
 from segiou.metrics.arguments import OWN_AVERAGE, ClassMetricArguments
 from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
-from segiou.metrics.scores import Dice, MeanIoU
+from segiou.metrics.scores import MeanIoU
 from segiou.metrics.signatures import Signed
 from segiou.metrics.state import SummedStates
 
@@ -54,9 +53,9 @@ class _Monitor(Signed, Hooks):
         prog_bar: bool = True,
         samples: int | Literal["first"] | None = None,
         image: Part | None = None,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
-        bands: Sequence[int] | None = None,
+        mean: Sequence[float] | float | None = None,
+        std: Sequence[float] | float | None = None,
+        bands: Sequence[int] | int | None = None,
         drop_padding: bool = True,
         metrics: Sequence[SummedStates] | Mapping[str, SummedStates] = (),
         report: str | PathLike[str] | None = None,
@@ -64,12 +63,11 @@ class _Monitor(Signed, Hooks):
         **kwargs: Unpack[ClassMetricArguments],
     ) -> None:
         self.stages = arguments.checked_stages(stages)
-        self._figures = Figures(figure)
+        figures = Figures(figure)
         arguments.require_report(report, self.stages)
         arguments.require_single_value(str(average))
         self.num_classes = num_classes
         self.outputs = outputs
-        self.per_class = per_class
         self.prog_bar = prog_bar
         self.drop_padding = drop_padding
         self._captured = arguments.captured_calls(model, target, preds, calls, outputs)
@@ -77,12 +75,11 @@ class _Monitor(Signed, Hooks):
         counts = ConfusionMatrixMetric(num_classes, average=average, **kwargs)
         self._empty = Measures.of(counts, metrics)  # raises on bad arguments now, and is copied for each epoch
         self._photos = arguments.batch_photos(samples, report, image, mean, std, bands)
-        self._samples = arguments.epoch_samples(samples, self._photos, num_classes, counts)
-        self._history = EpochHistory()
+        self._samples = arguments.epoch_samples(samples, self.stages, num_classes, counts)
         self._keys = LoggedKeys(prefix, self.stages, self._empty.names())
         self._counting: dict[str, list[Measures]] = {}
         self._real: dict[str, RealSamples] = {}
-        self._results: dict[str, list[Result]] = {}
+        self._publisher = Publisher(self._keys, figures, self._samples, self._report, per_class=per_class)
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Forget what an earlier run that failed has left; raise now what would otherwise go wrong later."""
@@ -94,10 +91,7 @@ class _Monitor(Signed, Hooks):
         if self._report and trainer.is_global_zero:
             self._report.require_writable()
         self._counting.clear()
-        self._results.clear()
-        self._figures.start()
-        if stage == "fit":
-            self._history = EpochHistory()
+        self._publisher.start(fit=stage == "fit")
         if self._photos:
             of_samples = ["val"] if self._samples else []
             self._photos.watch_steps(trainer.strategy, [each for each in self.stages if each in (*of_samples, "test")])
@@ -169,7 +163,7 @@ class _Monitor(Signed, Hooks):
         if self._samples:
             self._samples.update(loader, preds, target, photos)
         if stage == "test" and self._report:
-            self._report.update(loader, preds, target, more.get("ids"), photos, self._photos)
+            self._report.update(loader, preds, target, more.get("ids"), photos)
 
     def _log(self, stage: Stage, trainer: Any, pl_module: Any) -> None:
         """Log the values of each loader, equal on every rank; of the sanity check, look at the data alone."""
@@ -179,7 +173,7 @@ class _Monitor(Signed, Hooks):
         # and our own all-reduce must come after it on every rank.
         seen = dict(trainer.callback_metrics)
         loaders = self._counting.pop(stage)
-        self._results[stage] = []
+        self._publisher.start_epoch(stage)
         with synced(loaders):
             for index, measures in enumerate(loaders):
                 suffix = f"/dataloader_idx_{index}" if len(loaders) > 1 else ""
@@ -196,43 +190,20 @@ class _Monitor(Signed, Hooks):
         counts = measures.counts
         own, other = measures.own_values(), measures.other_values()
         result = Result(stage, suffix, counts.confmat.clone(), counts, other, self._keys.prefix, *images)
-        self._results[stage].append(result)
-        if self._report and stage != "test":
-            self._history.note(result, own, module.current_epoch)
+        self._publisher.add(result, own, module.current_epoch)
         for name, value in (own | other).items():
             key = self._keys.key(stage, name, suffix)
             self._keys.warn_of_twin(key, seen)
             self._keys.log(key, value, module, prog_bar=self.prog_bar and name == MeanIoU.score.key)
 
     def _publish(self, stage: Stage, trainer: Any) -> None:
-        """Hand scores per class, images and the figure to the loggers, on rank 0."""
-        results = self._results.pop(stage, [])
-        for result in results:
-            for name in (MeanIoU.score.key, Dice.score.key, *result.other):
-                self._keys.warn_of_twin(result.key(name), trainer.callback_metrics)
-        if not trainer.is_global_zero:
-            return
-        when = when_of(trainer, stage)
-        for result in results:
-            palette = self._samples.palette if self._samples else ()
-            publish(result, trainer, when, classes=self.per_class, palette=palette)
-        if stage != "train":
-            self._figures.take(results, trainer, when)
-
-    def _finish(self, trainer: Any) -> None:
-        self._figures.finish(trainer)
+        self._publisher.publish(stage, trainer)
 
     def _tell(self, trainer: Any, pl_module: Any) -> None:
-        """Print the table of test, and write the report."""
-        for result in self._results.get("test", []):
-            text = table(result)
-            if text:
-                pl_module.print(text)
-        results = self._results.get("test", [])
-        self._publish("test", trainer)
-        if self._report and trainer.is_global_zero:
-            for result in results:
-                self._report.write(result, self._history, trainer, pl_module)
+        self._publisher.tell(trainer, pl_module)
+
+    def _finish(self, trainer: Any) -> None:
+        self._publisher.figures.finish(trainer)
 
 
 class SegmentationMonitor(_Monitor, *callbacks()):  # type: ignore[misc]  # the bases depend on what is installed
@@ -276,11 +247,15 @@ class SegmentationMonitor(_Monitor, *callbacks()):  # type: ignore[misc]  # the 
             ``ids`` beside preds and target images are shown by them, and with their photos; so are the scores of the
             epochs of a ``fit`` before. Test then waits for the device at each batch.
         samples: how many of the worst images of each validation and test are shown to the loggers, or "first" for the
-            first four: photo, label, prediction and error side by side. Needs Pillow.
-        image: the key or index of the photos in the batch, ``(N, channels, H, W)``, or a function of the batch, for
-            ``samples`` and ``report``. By default the first of image, images, x, input and pixel_values, or of a tuple.
-        mean: what was subtracted of each shown channel; without, each photo is brought back by its own range.
-        std: what each shown channel was divided by.
+            first four: photo, label, prediction and error side by side. Volumes ``(N, D, H, W)`` are shown by the
+            middle slice across their shortest axis, with the score of the whole. Needs Pillow.
+        image: the key or index of the photos in the batch, or a function of the batch, for ``samples`` and ``report``.
+            By default the first of image, images, x, input and pixel_values, or of a tuple. Photos are one tensor or
+            array ``(N, channels, h, w)`` or a list; the size of the target tells whether the channels are last instead,
+            or are missing in grey ones.
+        mean: what was subtracted of each shown channel, or of all; without, photos of uint8 and of fractions are shown
+            as they are, and others are stretched, each by its own range.
+        std: what each shown channel was divided by, or all.
         bands: the three channels of red, green and blue, or one for grey; by default the first three.
         drop_padding: leave out the samples that a DistributedSampler repeats to give every rank as many, and those of
             loaders that a CombinedLoader of mode "max_size_cycle" has started anew.

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from segiou.labels.class_names import palette_of
-from segiou.lightning.batch_photos import BatchPhotos
+from segiou.lightning.batch_photos import TakenPhotos
 from segiou.lightning.epoch import Measures
 from segiou.lightning.epoch_history import EpochHistory
 from segiou.lightning.loggers import Result
@@ -55,10 +55,9 @@ class TestReport:
         """Forget what was collected, and collect for so many loaders."""
         self._loaders = [WorstImages(self._metric.clone().to(device), WORST) for _ in range(loaders)]
 
-    def update(self, loader: int, preds: Any, target: Any, ids: Ids | None, photos: Any, how: BatchPhotos) -> None:
+    def update(self, loader: int, preds: Any, target: Any, ids: Ids | None, photos: TakenPhotos | None) -> None:
         """Score the images of a batch, of which there may be ``photos``."""
-        photo = None if photos is None else lambda place, size: how.shown(photos[place], *size)
-        self._loaders[loader].update(preds, target, ids, photo)
+        self._loaders[loader].update(preds, target, ids, None if photos is None else photos.one)
 
     def shown(self, loader: int, measures: Measures) -> dict[str, Any]:
         """What the page shows beside the counts; every process must call, with synced measures."""

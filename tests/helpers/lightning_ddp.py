@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from pytorch_lightning.strategies import DDPStrategy
 
-import segiou.lightning.monitor
+import segiou.lightning.publisher
 from tests.helpers.lightning_ddp_cases import EQUAL_BETWEEN_RANKS, EQUAL_TO_ONE_PROCESS
 
 COLLECTIVES = ("all_reduce", "all_gather", "all_gather_object", "barrier", "broadcast")
@@ -41,7 +41,7 @@ def counted_collectives() -> list[str]:
 def counted_publications() -> list[str]:
     """A list that every result handed to the loggers adds its stage to."""
     stages: list[str] = []
-    segiou.lightning.monitor.publish = lambda result, *_, **__: stages.append(result.stage)
+    segiou.lightning.publisher.publish = lambda result, *_, **__: stages.append(result.stage)
     return stages
 
 

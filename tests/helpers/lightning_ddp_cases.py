@@ -72,7 +72,7 @@ class Kept(Callback):
         self.watched = watched
 
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        self.samples = self.watched._results["val"][0].samples
+        self.samples = self.watched._publisher.results("val")[0].samples
 
 
 def sampled(**options: Any) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-import segiou.lightning.monitor
+import segiou.lightning.publisher
 
 
 @pytest.fixture
@@ -10,7 +10,7 @@ def published(monkeypatch) -> list[tuple[str, int]]:
     """Stage and number of pixels of every epoch that the monitor measures."""
     found: list[tuple[str, int]] = []
     monkeypatch.setattr(
-        segiou.lightning.monitor,
+        segiou.lightning.publisher,
         "publish",
         lambda result, *_, **__: found.append((result.stage + result.suffix, int(result.counts.sum()))),
     )

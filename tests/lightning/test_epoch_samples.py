@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from segiou.lightning import SegmentationMonitor
 from segiou.lightning.image_panels import panel
-from segiou.lightning.image_samples import Photo
+from segiou.lightning.photo import Photo
 from tests.helpers.lightning_cases import CLASSES, IGNORED, OF_LIGHTNING, Tiny, loader, trainer
 
 pytestmark = OF_LIGHTNING
@@ -46,7 +46,7 @@ def test_tensorboard_gets_the_first_images(tmp_path):
 
 def test_a_photo_that_cannot_be_read_is_left_out_with_one_warning(tmp_path):
     logger = CSVLogger(tmp_path)
-    runner = trainer(monitor(samples=2, image=lambda batch: batch[0][:, 0]), logger=logger)
+    runner = trainer(monitor(samples=2, image=lambda batch: batch[0][:, 0, 0]), logger=logger)
     with pytest.warns(UserWarning, match="without photos") as caught:
         runner.validate(Tiny(), loader(), verbose=False)
     assert len([each for each in caught if "without photos" in str(each.message)]) == 1
@@ -61,17 +61,12 @@ def test_a_photo_that_cannot_be_read_is_left_out_with_one_warning(tmp_path):
         ({"image": 0}, "image goes with samples= or report="),
         ({"samples": 1, "mean": (0.5,)}, "mean and std go together"),
         ({"samples": 1, "bands": (0, 1)}, "bands must be"),
+        ({"report": "report.html", "mean": 0.5, "std": 0.0}, "std must be"),
     ],
 )
 def test_bad_arguments_raise_at_once(options, message):
     with pytest.raises(ValueError, match=message):
         monitor(**options)
-
-
-def test_photos_of_many_pixels_and_of_bytes_are_shown():
-    assert Photo().shown(torch.randn(2, 3, 2000, 3000)).shape == (2, 3, 2000, 3000)
-    photos = torch.randint(0, 256, (1, 3, 4, 4), dtype=torch.uint8)
-    assert torch.equal(Photo().shown(photos), photos)
 
 
 class Emptying(Tiny):

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from segiou import MeanIoU
+from segiou.lightning.batch_photos import TakenPhotos
 from segiou.lightning.image_panels import HEAD, LINE, MOST_NAMED, panel
-from segiou.lightning.image_samples import SIDE, Photo, Sample, Samples
+from segiou.lightning.image_samples import SIDE, Sample, Samples
+from segiou.lightning.photo import Photo
 from segiou.report.pictures import IGNORED as GREY
 from segiou.report.pictures import WRONG, colours
 from tests.helpers import oracle
@@ -33,10 +35,10 @@ def miou(scores, target):
     return float(oracle.macro(oracle.iou, counts, range(CLASSES)))
 
 
-def kept(number, choice, batches, **photo):
-    samples = Samples(MeanIoU(CLASSES, ignore_index=IGNORED), number, choice, Photo(**photo))
-    for each in batches:
-        samples.update(*each)
+def kept(number, choice, batches):
+    samples = Samples(MeanIoU(CLASSES, ignore_index=IGNORED), number, choice)
+    for scores, target, photos in batches:
+        samples.update(scores, target, None if photos is None else TakenPhotos(photos, Photo()))
     return samples.lowest()
 
 
@@ -66,7 +68,7 @@ def test_images_of_other_sizes_and_large_ones_are_kept_whole():
     found = {sample.label.shape: sample for sample in kept(9, "worst", [small, large])}
     assert set(found) == {(3, 9), (SIDE, SIDE // 2)}
     assert found[SIDE, SIDE // 2].photo.shape == (SIDE, SIDE // 2, 3)
-    listed = Samples(MeanIoU(CLASSES, ignore_index=IGNORED), 9, "worst", Photo())
+    listed = Samples(MeanIoU(CLASSES, ignore_index=IGNORED), 9, "worst")
     listed.update([*small[0], *large[0]], [*small[1], *large[1]])
     assert {sample.label.shape for sample in listed.lowest()} == set(found)
 
@@ -95,33 +97,12 @@ def test_an_image_without_a_score_takes_the_place_of_no_other(batches):
 def test_nothing_of_the_batch_is_changed_or_kept():
     scores, target, photos = batch(0)
     before = scores.clone(), target.clone(), photos.clone()
-    samples = Samples(MeanIoU(CLASSES, ignore_index=IGNORED), 2, "worst", Photo())
-    samples.update(scores.requires_grad_(), target, photos)
+    samples = Samples(MeanIoU(CLASSES, ignore_index=IGNORED), 2, "worst")
+    samples.update(scores.requires_grad_(), target, TakenPhotos(photos, Photo()))
     assert all(torch.equal(a.detach(), b) for a, b in zip((scores, target, photos), before, strict=True))
     memories = {part.untyped_storage().data_ptr() for part in samples._kept}
     assert not memories & {part.untyped_storage().data_ptr() for part in (scores, target, photos)}
     assert not any(part.requires_grad for part in samples._kept)
-
-
-def test_photos_are_brought_back_by_mean_and_std_or_by_their_own_range():
-    photo = torch.rand(2, 3, 4, 4)
-    mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.1)
-    normalised = (photo - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
-    shown = Photo(mean=mean, std=std).shown(normalised)
-    assert torch.equal(shown, (photo * 255).round().to(torch.uint8))
-    assert torch.equal(Photo().shown(photo), shown), "fractions are shown as they are"
-    stretched = Photo().shown(normalised).int()
-    assert stretched.amin((1, 2, 3)).tolist() == [0, 0]
-    assert stretched.amax((1, 2, 3)).tolist() == [255, 255]
-
-
-def test_bands_are_chosen_and_one_is_grey():
-    images = torch.rand(1, 8, 3, 3)
-    chosen = Photo(bands=(5, 0, 2)).shown(images)
-    assert torch.equal(chosen, (images[:, [5, 0, 2]] * 255).round().to(torch.uint8))
-    grey = Photo(bands=(4,)).shown(images)
-    assert torch.equal(grey[:, 0], grey[:, 2])
-    assert Photo().shown(images[:, :2]).shape == (1, 3, 3, 3)
 
 
 def test_a_panel_shows_photo_label_prediction_and_error():
@@ -159,13 +140,3 @@ def test_a_legend_names_the_classes_that_occur_up_to_24():
     assert {*colours(MOST_NAMED)[1:3], WRONG[:3]} <= found
     assert not {*colours(MOST_NAMED)[3:], colours(MOST_NAMED)[0], GREY[:3]} & found - {(128, 128, 128)}
     assert len(legend(MOST_NAMED + 1)) == 0
-
-
-def test_means_of_pixels_up_to_255_and_photos_that_nothing_was_subtracted_of():
-    ramp = torch.arange(256.0).repeat(3, 2, 1)[None]
-    mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-    normalized = (ramp - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
-    assert torch.equal(Photo(None, mean, std).shown(normalized), ramp.to(torch.uint8))
-    fractions = tuple(value / 255 for value in mean), tuple(value / 255 for value in std)
-    assert torch.equal(Photo(None, *fractions).shown(normalized), ramp.to(torch.uint8))
-    assert torch.equal(Photo(None, *fractions).shown(ramp.to(torch.uint8)), ramp.to(torch.uint8))

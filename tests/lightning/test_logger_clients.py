@@ -17,6 +17,9 @@ from pytorch_lightning.loggers import MLFlowLogger, WandbLogger
 
 from segiou import MeanIoU
 from segiou.lightning import SegmentationMonitor
+from segiou.lightning.image_panels import show
+from segiou.lightning.image_samples import Sample
+from segiou.lightning.logger_pictures import When
 from tests.helpers.lightning_cases import CLASSES, IGNORED, NAMES, OF_LIGHTNING, Tiny, loader, trainer
 
 pytestmark = [*OF_LIGHTNING, pytest.mark.filterwarnings("ignore")]  # the clients warn of much that is their own
@@ -138,7 +141,39 @@ def test_wandb_gets_photos_with_masks_of_its_own(wandb_logger, tmp_path):
     masks = [Image.open(path) for path in tmp_path.rglob("media/images/mask/val/samples*.mask.png")]
     assert len(masks) == 4, "label and prediction of each"
     targets = [image for _, target in model.seen["val", 0].values() for image in target]
-    assert all(any(np.array_equal(np.asarray(mask), targets[place]) for mask in masks) for _, place in worst)
+    for _, place in worst:
+        expected = targets[place].where(targets[place] != IGNORED, CLASSES)
+        assert any(np.array_equal(np.asarray(mask), expected) for mask in masks)
+
+
+@WANDB
+@pytest.mark.parametrize("classes", [4, 255, 256, 300])
+def test_wandb_has_an_id_of_its_own_for_pixels_that_do_not_count(wandb_logger, tmp_path, classes):
+    """A class 255 may be there. A mask holds a byte for each pixel: more classes than fit are shown as a panel."""
+    import wandb
+
+    most = classes - 1
+    label = np.array([[0, 1, most], [most, -100, 1]])
+    prediction = np.array([[0, 1, most], [0, 1, most]])
+    sample = Sample(0.5, np.zeros((2, 3, 3), np.uint8), prediction, label)
+    names = [f"class {place}" for place in range(classes)]
+    panels = [np.full((40, 50, 3), 9, np.uint8)]
+    show(wandb_logger, [sample], lambda: panels, "val/samples", When(0, 0), names, [-100, 1])
+    wandb.finish()
+    wandb.teardown()
+    (picture,) = tmp_path.rglob("media/images/val/samples*.png")
+    masks = [
+        np.asarray(Image.open(path)).tolist() for path in tmp_path.rglob("media/images/mask/val/samples*.mask.png")
+    ]
+    if classes > 255:
+        assert masks == []
+        assert np.asarray(Image.open(picture)).shape == (40, 50, 3)
+        return
+    assert np.asarray(Image.open(picture)).shape == (2, 3, 3)
+    other = classes
+    assert sorted(masks) == sorted([prediction.tolist(), [[0, other, most], [most, other, other]]])
+    (shown,) = [row for row in history(tmp_path) if "val/samples/all_masks" in row or "val/samples/count" in row]
+    assert shown["val/samples/count"] == 1
 
 
 def mlflow_logger(store: str, folder: Path, monkeypatch) -> MLFlowLogger:

@@ -417,4 +417,4 @@ def test_a_figure_needs_matplotlib(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r'^figure=True needs matplotlib: pip install "segiou\[plot\]"$'):
         monitor(figure=True)
-    assert not monitor()._figures.drawn
+    assert not monitor()._publisher.figures.drawn
