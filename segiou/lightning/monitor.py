@@ -81,6 +81,11 @@ class _Monitor(Signed, Hooks):
         self._real: dict[str, RealSamples] = {}
         self._publisher = Publisher(self._keys, figures, self._samples, self._report, per_class=per_class)
 
+    @property
+    def per_class(self) -> bool:
+        """Whether loggers get the scores of each class."""
+        return self._publisher.per_class
+
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Forget what an earlier run that failed has left; raise now what would otherwise go wrong later."""
         monitors = [callback for callback in trainer.callbacks if isinstance(callback, _Monitor)]
