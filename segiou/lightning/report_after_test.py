@@ -65,7 +65,7 @@ class TestReport:
         shown: dict[str, Any] = {"images": single.metric.images(), "image_metric": single.metric.metric}
         drawn = measures.alike(ConfidenceInterval)
         intervals = {name: interval for metric in drawn for name, interval in intervals_of(metric).items()}
-        facts = {"Intervals": "; ".join(dict.fromkeys(map(interval_rule, drawn)))} if drawn else {}
+        facts = {"Intervals": interval_rule(*drawn)} if drawn else {}
         return {**shown, "worst": single.lowest(), "confidence": intervals, "facts": facts}
 
     def write(self, result: Result, history: EpochHistory, trainer: Any, module: Any) -> None:

@@ -169,14 +169,15 @@ def intervals_of(confidence: ConfidenceInterval) -> dict[str, Interval]:
     return named
 
 
-def interval_rule(confidence: ConfidenceInterval) -> str:
+def interval_rule(*confidences: ConfidenceInterval) -> str:
     """How the intervals were drawn, in words."""
-    images = int(confidence.images[0])
-    return (
-        f"{100 * confidence.level:g} % percentile bootstrap over {images:,} image{'' if images == 1 else 's'}, "
+    images = [int(confidence.images[0]) for confidence in confidences]
+    rules = [
+        f"{100 * confidence.level:g} % percentile bootstrap over {number:,} image{'' if number == 1 else 's'}, "
         f"{confidence.replicates:,} replicates of Poisson weights, seed {confidence.seed}"
-        + (f"; {TOO_FEW}" if images < ENOUGH else "")
-    )
+        for confidence, number in zip(confidences, images, strict=True)
+    ]
+    return "; ".join(dict.fromkeys([*rules, *[TOO_FEW] * (min(images) < ENOUGH)]))
 
 
 def _placed(

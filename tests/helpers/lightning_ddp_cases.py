@@ -164,7 +164,7 @@ def reported_without_ids(**options: Any) -> dict[str, float]:
 
 
 def _worst_images(page: Path) -> list[tuple[str, str]]:
-    return re.findall("<figcaption><h3>(.*?)</h3>.*?<strong>(.*?)</strong>", page.read_text())
+    return re.findall("<figcaption><h3>(.*?)</h3>.*?<strong>(.*?)</strong>", page.read_text().replace("<wbr>", ""))
 
 
 class Wrapped(Tiny):

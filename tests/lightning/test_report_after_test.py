@@ -115,7 +115,9 @@ def test_intervals_and_other_metrics_are_shown(tmp_path):
     assert f"mIoU {meaning('mIoU')} {value:.4f} {low:.4f} to {high:.4f}" in text
     assert f"F2 {float(f2.compute()):.4f}" in text
     rule = "95 % percentile bootstrap over 7 images"
-    assert f"{rule}, 100 replicates, seed 0; {rule}, 200 replicates, seed 3" in text
+    more = "replicates of Poisson weights, seed"
+    few = "intervals of fewer than about 50 images are too narrow"
+    assert f"{rule}, 100 {more} 0; {rule}, 200 {more} 3; {few}" in text
     value, low, high = map(float, beta.compute())
     assert f"FBeta {meaning('FBeta')} {value:.4f} {low:.4f} to {high:.4f}" in text
 
