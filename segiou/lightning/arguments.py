@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any, Literal, get_args
 
+from segiou.counting.rules import Rules
 from segiou.environment.installed import installed
 from segiou.lightning.batch_parts import Part
 from segiou.lightning.batch_photos import BatchPhotos
@@ -11,7 +12,7 @@ from segiou.lightning.captured_calls import Calls, CapturedCalls
 from segiou.lightning.epoch_samples import EpochSamples
 from segiou.lightning.photo import Photo
 from segiou.lightning.step_outputs import Outputs, Stage
-from segiou.metrics.confusion_matrix import ConfusionMatrixMetric
+from segiou.metrics.imagewise import ImagewiseIoU
 
 _PHOTO = ("image", "mean", "std", "bands")
 
@@ -51,9 +52,9 @@ def batch_photos(
 
 
 def epoch_samples(
-    samples: int | Literal["first"] | None, stages: tuple[Stage, ...], num_classes: Any, metric: ConfusionMatrixMetric
+    samples: int | Literal["first"] | None, stages: tuple[Stage, ...], num_classes: Any, **kwargs: Any
 ) -> EpochSamples | None:
-    """The images that loggers show; None for none. Raises what ``EpochSamples`` raises."""
+    """The images that loggers show; None for none. Raises what ``EpochSamples`` raises; ``kwargs`` are its metric's."""
     if samples is None:
         return None
     if set(stages) == {"train"}:
@@ -61,7 +62,7 @@ def epoch_samples(
             f"samples={samples!r} shows images of validation and test, which stages={stages} leaves out: add one of "
             "them to stages, or leave samples out"
         )
-    return EpochSamples(samples, num_classes, metric)
+    return EpochSamples(samples, num_classes, ImagewiseIoU(num_classes, **kwargs).metric)
 
 
 def require_single_value(average: str | None) -> None:
@@ -76,6 +77,7 @@ def captured_calls(
     preds: Callable[[Any], Any] | None,
     calls: Calls | None,
     outputs: Outputs | None,
+    rules: Rules,
 ) -> CapturedCalls | None:
     """Where predictions come from, if not from what the steps return. Raises ValueError or TypeError."""
     if outputs is not None and not callable(outputs):
@@ -96,4 +98,4 @@ def captured_calls(
         raise ValueError(
             f"model={model!r} takes predictions from a call and outputs= from what the steps return: pass one of them"
         )
-    return CapturedCalls(model, target, preds, calls)
+    return CapturedCalls(model, target, preds, calls, of_bools=rules.task != "multiclass" or rules.num_classes == 2)

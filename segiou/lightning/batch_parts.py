@@ -4,6 +4,8 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 Part = int | str | Callable[[Any], Any]
@@ -40,11 +42,17 @@ def part(batch: Any, which: Part, name: str) -> Any:
         ) from error
 
 
-def target_of(batch: Any) -> str | int | None:
-    """The key or index of what is most likely the target of a batch; None where nothing looks like one."""
-    for name in TARGET_NAMES:
-        if name in batch if isinstance(batch, Mapping) else hasattr(batch, name):
-            return name
+def target_of(batch: Any, *, of_bools: bool = True) -> str | int | None:
+    """The key or index of what is most likely the target of a batch; None where nothing looks like one.
+
+    Where targets are not ``of_bools``, a bool one, which says where something is valid, comes after the others.
+    """
+    known = batch if isinstance(batch, Mapping) else {n: getattr(batch, n) for n in TARGET_NAMES if hasattr(batch, n)}
+    names = [name for name in TARGET_NAMES if name in known]
+    if not of_bools:
+        names.sort(key=lambda name: getattr(known[name], "dtype", None) in (torch.bool, np.dtype(bool)))
+    if names:
+        return names[0]
     return 1 if isinstance(batch, tuple | list) and len(batch) > 1 else None
 
 

@@ -1,10 +1,12 @@
 """Predictions from the call of a network inside the steps of a LightningModule, which stays as it is.
 
-During a step, and only then, the ``forward`` of one module is one that remembers what it returned. A forward hook would
-not do: it fires twice on the root module under DDP, and not at all for ``self.forward(x)``.
+During a step, and only then, the ``forward`` of one module is one that remembers what it returned. A forward hook alone
+would not do: it fires twice on the root module under DDP, and not at all for ``self.forward(x)``. Where the module has
+hooks of its own, which may return something else, one of ours sees what they have left.
 """
 
 import functools
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, get_args
@@ -12,14 +14,15 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
-from segiou.counting.tensors import SCORES_NAMES, unwrapped
+from segiou.counting.tensors import unwrapped
 from segiou.lightning.batch_parts import Part, checked_part, copied, described, part, target_of
+from segiou.lightning.changed_in_place import same_signs, signs_of
 from segiou.lightning.hints import networks
 from segiou.lightning.step_outputs import STEPS, Skipped, Stage, StepData, gave_nothing
 from segiou.lightning.watched_steps import unwatch, watch
 
 Calls = Literal["first", "last"]
-SAMPLED = 16  # places along each axis of scores where a change is looked for
+FORWARD_HOOKS = nn.modules.module._global_forward_hooks  # those of all modules, which have no public name
 
 
 class Before(NamedTuple):
@@ -28,6 +31,14 @@ class Before(NamedTuple):
     target: Any
     in_batch: Any
     more: Mapping[str, Any]
+
+
+class Call(NamedTuple):
+    """What a call gave: predictions and the signs by which a later change is seen; or what the call returned itself."""
+
+    preds: Any
+    signs: Sequence[Any] = ()
+    raw: bool = False
 
 
 class CapturedCalls:
@@ -39,6 +50,7 @@ class CapturedCalls:
         preds: a function of what the call gave; None where that is the scores, or holds them as ``out``,
             ``logits`` or ``output``.
         calls: which call counts where a step has several, "first" or "last".
+        of_bools: whether bool targets are likely, as they are not of more than two classes.
     """
 
     def __init__(
@@ -47,6 +59,8 @@ class CapturedCalls:
         target: Part | None = None,
         preds: Callable[[Any], Any] | None = None,
         calls: Calls | None = None,
+        *,
+        of_bools: bool = True,
     ) -> None:
         if not isinstance(model, str):
             raise TypeError(f'model must be the name of a submodule, or "" for the module itself, got {model!r}')
@@ -58,19 +72,22 @@ class CapturedCalls:
         self.target = target if target is None else checked_part("target", target)
         self.preds = preds
         self.calls = calls
+        self.of_bools = of_bools
         self._needed: Sequence[str] = ()
         self._watched: tuple[Any, Sequence[Stage]] | None = None
         self._module: Any = None
         self._remembering: tuple[Callable[..., Any], Callable[..., Any]] | None = None
-        self._compare = False
-        self._before: Before | None = None
+        self._before: tuple[Any, Before] | None = None  # the batch whose step has begun, and what was taken from it
+        self._steps = 0
         self._forget()
 
     def _forget(self) -> None:
-        self._running = False
+        self._stage: Stage | None = None  # that of the step which runs
         self._depth = self._number = 0
-        self._given: Any = None
-        self._sample: Tensor | None = None
+        self._call: Call | None = None
+        self._failed: ValueError | None = None
+        self._hook: Any = None
+        self._preds: Any = None
 
     # ---- from the start of a run to its end
 
@@ -90,27 +107,25 @@ class CapturedCalls:
         self._watched = self._module = self._before = self._remembering = None
         self._forget()
 
-    def start_epoch(self) -> None:
-        """Look in the next step whether what the network gives is changed in place."""
-        self._compare = True
-
     # ---- in a step
 
     @contextmanager
     def _during(self, stage: Stage, batch: Any) -> Iterator[None]:
         """Take the target, which some steps change or remove, and remember the calls."""
-        if self._before is None and not hasattr(batch, "__next__"):  # an iterator has yet to give its batch
-            self._before = self._taken_before(batch)
+        if not hasattr(batch, "__next__") and not (self._before and self._before[0] is batch):
+            self._before = batch, self._taken_before(batch)  # not of an iterator, which has yet to give its batch
         network = self._network(stage)
         found = vars(network).get("forward")
         remembering = self._remembering_forward(network)
         self._forget()
-        self._running = True
+        self._stage, self._steps = stage, self._steps + 1
         vars(network)["forward"] = remembering  # past __setattr__, which a compiled module redirects
         try:
             yield
         finally:
-            self._running = False
+            self._stage = None
+            if self._hook:
+                self._hook.remove()
             if vars(network).get("forward") is remembering:
                 if found is None:
                     del vars(network)["forward"]
@@ -129,7 +144,7 @@ class CapturedCalls:
         return network
 
     def _taken_before(self, batch: Any) -> Before:
-        which = target_of(batch) if self.target is None else self.target
+        which = target_of(batch, of_bools=self.of_bools) if self.target is None else self.target
         if which is None:
             raise ValueError(
                 f"target=None finds no target in a batch that is {described(batch)}: pass its key or index, or a "
@@ -152,54 +167,87 @@ class CapturedCalls:
                 given = inner(*args, **kwargs)
             finally:
                 self._depth -= 1
-            self._remember(given)
+            self._remember(network, given, args, kwargs)
             return given
 
         self._remembering = (inner, forward)
         return forward
 
-    def _remember(self, given: Any) -> None:
-        if self._depth or not self._running:
+    def _remember(self, network: nn.Module, given: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._depth or self._stage is None:
             return  # a call inside a call, or a call outside the step
         compiling = torch.compiler.is_compiling()
         if not compiling and torch._C._current_graph_task_id() != -1:
             return  # activation checkpointing calls again in the backward pass
         self._number += 1
-        if self._number == 1 or self.calls == "last":
-            self._given = given.detach() if isinstance(given, Tensor) else given
-            if self._compare and not compiling:
-                self._sample = _sampled(given)
+        if self._number > 1 and self.calls != "last":
+            return
+        if compiling:
+            self._call = Call(given.detach() if isinstance(given, Tensor) else given, raw=True)
+            return
+        self._choose(given)
+        if network._forward_hooks or FORWARD_HOOKS:
+            self._see_hooked(network, args, kwargs)
+
+    def _see_hooked(self, network: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Take what the hooks of the network make of this call, if it is one that has hooks and not ``forward(x)``."""
+        given = [*args, *kwargs.values()]
+
+        def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+            seen = [*args, *kwargs.values()]
+            if len(seen) == len(given) and all(map(operator.is_, seen, given)):
+                self._choose(output)
+
+        if self._hook:
+            self._hook.remove()
+        self._hook = network.register_forward_hook(hook, with_kwargs=True)
+
+    def _choose(self, given: Any) -> None:
+        """Make predictions of what a call gave; what fails is said after the step, which may catch errors."""
+        try:
+            preds = self._predictions(given)
+            self._call, self._failed = Call(preds, signs_of(preds, self._steps)), None
+        except ValueError as error:
+            self._failed = error
 
     def _read(self, stage: Stage) -> None:
-        """Make predictions of what was given, so that nothing else of it is kept after the step."""
-        if not self._number:
+        """Look whether the predictions are still there, so that nothing else is kept after the step."""
+        call, self._call = self._call, None
+        if self._failed:
+            raise self._failed
+        if call is None:
             return
-        given, self._given = self._given, None
-        sample, self._sample = self._sample, None
-        if sample is not None and not torch.equal(sample, _sampled(given)):  # type: ignore[arg-type]
+        if call.raw:
+            self._stage = stage
+            call = Call(self._predictions(call.preds))
+            self._stage = None
+        elif not same_signs(call.signs, signs_of(call.preds, self._steps)):
             raise ValueError(
                 f"{STEPS[stage]} changes in place what model={self.model!r} returned, so that the predictions are not "
                 "there any more when the step ends: let it work on a copy (x.sigmoid() in place of x.sigmoid_()), or "
                 "name a module after which nothing is changed"
             )
-        self._compare = False
-        self._given = self._predictions(stage, given)
+        self._preds = call.preds
 
-    def _predictions(self, stage: Stage, given: Any) -> Any:
+    def _predictions(self, given: Any) -> Any:
+        step = STEPS[self._stage] if self._stage else "the step"
         try:
             with torch.no_grad():
                 preds = unwrapped(given if self.preds is None else self.preds(given))
         except Exception as error:  # the user's own code: say where it was called, and with what
             what = "no predictions were found in" if self.preds is None else "preds=function failed on"
             raise ValueError(
-                f"{what} what model={self.model!r} returned in {STEPS[stage]}, {described(given)}: "
+                f"{what} what model={self.model!r} returned in {step}, {described(given)}: "
                 f"{type(error).__name__}: {error}; pass preds=function(returned) -> scores or labels"
             ) from error
-        if self.preds is None and isinstance(preds, tuple | list) and not _lists_images(preds, self._before):
+        before = self._before[1] if self._before else None
+        if self.preds is None and isinstance(preds, tuple | list) and not _lists_images(preds, before):
             raise ValueError(
-                f"model={self.model!r} returned {described(preds)} in {STEPS[stage]}, of which not all are "
+                f"model={self.model!r} returned {described(preds)} in {step}, of which not all are "
                 "predictions: say which with preds=function, such as preds=lambda returned: returned[0]"
             )
+        if isinstance(preds, tuple | list):
+            return [each.detach() if isinstance(each, Tensor) else each for each in preds]
         return preds.detach() if isinstance(preds, Tensor) else preds
 
     # ---- after a step
@@ -211,16 +259,16 @@ class CapturedCalls:
             ValueError: the network was not called once.
         """
         before, self._before = self._before, None
-        number, preds = self._number, self._given
+        number, preds = self._number, self._preds
         self._forget()
         nothing = gave_nothing(stage, outputs)
         if not number and nothing and (outputs is not None or stage == "train"):  # as a step says that it skips a batch
             return Skipped(nothing, self._wrong_number(stage, number), meant=True)
         if number != 1 and (not number or self.calls is None):
             raise ValueError(self._wrong_number(stage, number))
-        before = before or self._taken_before(batch)
-        more = {**before.more, **(outputs if isinstance(outputs, Mapping) else {})}
-        return StepData(preds, before.target, more, before.in_batch)
+        seen = before[1] if before else self._taken_before(batch)
+        more = {**seen.more, **(outputs if isinstance(outputs, Mapping) else {})}
+        return StepData(preds, seen.target, more, seen.in_batch)
 
     def _wrong_number(self, stage: Stage, number: int) -> str:
         said = f"{STEPS[stage]} called model={self.model!r} {number} times: "
@@ -230,16 +278,6 @@ class CapturedCalls:
                 "target from the step, without model="
             )
         return f"{said}pass the name of what it calls, {networks(self._module)}, or leave {stage!r} out of stages"
-
-
-def _sampled(given: Any) -> Tensor | None:
-    """Copy some of the scores, with nan as a number that is equal to itself; None where they are no tensor."""
-    for name in SCORES_NAMES:
-        given = given[name] if isinstance(given, Mapping) and name in given else given
-    if not isinstance(given, Tensor):
-        return None
-    steps = (slice(None, None, max(1, size // SAMPLED)) for size in given.shape)
-    return given.detach()[tuple(steps)].clone().nan_to_num()
 
 
 def _lists_images(preds: Sequence[Any], before: Before | None) -> bool:

@@ -24,7 +24,7 @@ class EpochSamples:
     Args:
         samples: how many of the worst images are kept, or "first" for the first four.
         num_classes: as the monitor takes it; a label set gives the colours.
-        metric: how pixels are counted.
+        metric: how pixels are counted, and scores of one image averaged, which is as reports show them.
 
     Raises:
         ValueError: a number of samples below one, or a task without one class per pixel.
@@ -42,12 +42,13 @@ class EpochSamples:
         self._number = number
         self._choice: Literal["worst", "first"] = "first" if samples == "first" else "worst"
         self.palette: Sequence[Colour] = palette_of(num_classes) or colours(len(metric.class_names))
+        self._averaging = metric.averaging
         self._loaders: list[Samples] = []
         self._warned = False
 
     def start(self, metrics: Sequence[ConfusionMatrixMetric]) -> None:
         """Forget what was kept, and keep for loaders whose pixels these metrics count."""
-        self._loaders = [Samples(metric, self._number, self._choice) for metric in metrics]
+        self._loaders = [Samples(metric, self._number, self._choice, self._averaging) for metric in metrics]
 
     def update(self, loader: int, preds: Any, target: Any, photos: TakenPhotos | None) -> None:
         """Keep what is to be kept of a batch; ``photos`` are of its images, or None."""

@@ -46,10 +46,15 @@ class Samples:
         metric: says what is counted; its own counts are not touched.
         number: how many images are kept.
         choice: "worst", those with the lowest mIoU, or "first".
+        averaging: of the mIoU of one image; None is that of the metric.
     """
 
-    def __init__(self, metric: ConfusionMatrixMetric, number: int, choice: Choice) -> None:
+    def __init__(
+        self, metric: ConfusionMatrixMetric, number: int, choice: Choice, averaging: Averaging | None = None
+    ) -> None:
         self.metric, self.number, self.choice = metric, number, choice
+        how = averaging or metric.averaging
+        self.averaging = replace(how, average=None) if how.average == "none" else how  # one value for an image
         self._kept: tuple[Tensor, ...] | None = None
 
     @torch.no_grad()
@@ -82,7 +87,7 @@ class Samples:
         if self.choice == "first" and self._kept is not None and len(self._kept[0]) == self.number:
             return
         counts = self.metric.counted(batch.preds, batch.target, per_image=True).counts
-        scores = MeanIoU.score(self.metric.areas(counts), _macro(self.metric)).float()
+        scores = MeanIoU.score(self.metric.areas(counts), self.averaging).float()
         order = _lowest(scores, self.number) if self.choice == "worst" else torch.arange(len(scores))[: self.number]
         chosen = order.to(scores.device)
         part = Batch(batch.kind, batch.preds[chosen], batch.target[chosen])
@@ -115,12 +120,6 @@ class Samples:
 def _in_turn(lists: Sequence[list[Sample]]) -> list[list[Sample]]:
     """The first of every list, then the second of those that have one, and so on."""
     return [[each[i] for each in lists if i < len(each)] for i in range(max(map(len, lists), default=0))]
-
-
-def _macro(metric: ConfusionMatrixMetric) -> Averaging:
-    """The averaging of the metric, with one value for an image."""
-    how = metric.averaging
-    return replace(how, average=None) if how.average == "none" else how
 
 
 def _lowest(scores: Tensor, number: int) -> Tensor:

@@ -70,12 +70,12 @@ class _Monitor(Signed, Hooks):
         self.outputs = outputs
         self.prog_bar = prog_bar
         self.drop_padding = drop_padding
-        self._captured = arguments.captured_calls(model, target, preds, calls, outputs)
         self._report = None if report is None else TestReport(report, num_classes, average=average, **kwargs)
         counts = ConfusionMatrixMetric(num_classes, average=average, **kwargs)
+        self._captured = arguments.captured_calls(model, target, preds, calls, outputs, counts.rules)
         self._empty = Measures.of(counts, metrics)  # raises on bad arguments now, and is copied for each epoch
         self._photos = arguments.batch_photos(samples, report, image, mean, std, bands)
-        self._samples = arguments.epoch_samples(samples, self.stages, num_classes, counts)
+        self._samples = arguments.epoch_samples(samples, self.stages, num_classes, average=average, **kwargs)
         self._keys = LoggedKeys(prefix, self.stages, self._empty.names())
         self._counting: dict[str, list[Measures]] = {}
         self._real: dict[str, RealSamples] = {}
@@ -122,8 +122,6 @@ class _Monitor(Signed, Hooks):
         if stage == "test" and self._report:
             self._report.start(copies, pl_module.device)
         self._real[stage] = RealSamples(stage, loaders, sequential, cycled=mode == "max_size_cycle", resumed=resumed)
-        if self._captured:
-            self._captured.start_epoch()
 
     def _start_resumed(self, trainer: Any, pl_module: Any, batch_idx: int) -> None:
         """Start the training epoch that was resumed between two batches, which has no start of its own."""
@@ -232,7 +230,8 @@ class SegmentationMonitor(_Monitor, *callbacks()):  # type: ignore[misc]  # the 
             the LightningModule's own ``forward``.
         target: with ``model``, the key or index of the target in the batch, or a function of the batch, which is asked
             before the step. By default the first of mask, masks, label, labels, target and targets, or the second
-            part of a tuple.
+            part of a tuple. A step that flips masks or remaps labels should do so in ``on_after_batch_transfer``, or
+            return ``preds`` and ``target``: what it makes of them is not seen.
         preds: with ``model``, a function of what it returns, which gives scores or labels; by default that itself, or
             its ``out``, ``logits`` or ``output``.
         calls: with ``model``, which call counts where a step has several: "first" or "last".

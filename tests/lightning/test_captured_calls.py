@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from pytorch_lightning import LightningModule
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from torch import nn
 from torch.multiprocessing.reductions import StorageWeakRef
@@ -16,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from segiou import ImagewiseIoU, MeanIoU
 from segiou.lightning import SegmentationMonitor
+from segiou.lightning.batch_parts import target_of
 from segiou.lightning.epoch import Measures
 from tests.helpers import capture_cases as cases
 from tests.helpers.capture_cases import Manual, OwnForward, Silent
@@ -296,6 +298,139 @@ def test_predictions_that_the_step_changes_in_place_are_not_counted(inference_mo
 
     with pytest.raises(ValueError, match="^validation_step changes in place what model='net' returned"):
         trainer(monitor(model="net"), inference_mode=inference_mode).validate(Changes(), loader())
+
+
+class Perfect(Silent):
+    """Predicts the labels that are in its images."""
+
+    def __init__(self, change: Any = None, of_batch: int = 0) -> None:
+        super().__init__()
+        self.change, self.of_batch = change, of_batch
+        self.net = nn.Identity()
+        self.dummy = nn.Parameter(torch.zeros(1))
+
+    def step(self, stage: str, batch: Any, batch_idx: int, loader: int = 0) -> Any:
+        found = self.net(batch[0])
+        if self.change is not None and batch_idx >= self.of_batch:
+            self.change(found)
+        return self.dummy.sum() if stage == "train" else None
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD([self.dummy], 0.1)
+
+
+def perfect_loader(images: int = 12, side: int = 40, shuffle: bool = False) -> DataLoader:
+    target = torch.randint(0, CLASSES, (images, side, side), generator=torch.Generator().manual_seed(0))
+    scores = nn.functional.one_hot(target, CLASSES).movedim(-1, 1).float()
+    return DataLoader(torch.utils.data.TensorDataset(scores, target), 4, shuffle=shuffle)
+
+
+IN_PLACE = {
+    "at the edge": (lambda scores: scores[:, :, -2:].zero_(), 0, {}),
+    "in few rows": (lambda scores: scores[:, :, 31:33].zero_(), 0, {}),
+    "in a later batch": (lambda scores: scores.neg_(), 2, {}),
+    "of what preds takes": (lambda given: given[0].neg_(), 0, {"preds": lambda given: given[0]}),
+}
+
+
+@pytest.mark.parametrize("case", IN_PLACE)
+@pytest.mark.parametrize("inference_mode", [True, False])
+def test_no_change_in_place_is_counted(case, inference_mode):
+    change, of_batch, options = IN_PLACE[case]
+    model = Perfect(change, of_batch)
+    if options:
+        model.net = Pair()
+    with pytest.raises(ValueError, match="^validation_step changes in place what model='net' returned"):
+        trainer(monitor(model="net", **options), inference_mode=inference_mode).validate(model, perfect_loader(48))
+
+
+class Pair(nn.Module):
+    """Gives scores and something else."""
+
+    def forward(self, scores: torch.Tensor) -> Any:
+        return scores, scores.mean(1)
+
+
+def test_what_is_changed_beside_the_predictions_does_not_matter():
+    model = Perfect(lambda given: given[1].neg_())
+    model.net = Pair()
+    run = trainer(monitor(model="net", preds=lambda given: given[0]))
+    run.validate(model, perfect_loader())
+    assert logged(run)["val/mIoU"] == 1
+
+
+@pytest.mark.parametrize("when", ["before the run", "in the step"])
+@pytest.mark.parametrize("network", ["net", ""])
+def test_what_hooks_make_of_an_output_is_counted(when, network):
+    class Hooked(Perfect):
+        def forward(self, scores: torch.Tensor) -> torch.Tensor:
+            return scores + 0
+
+        def step(self, stage: str, batch: Any, batch_idx: int, loader: int = 0) -> Any:
+            called = self.get_submodule(network)
+            if when == "in the step" and not called._forward_hooks:
+                called.register_forward_hook(negative)
+            called(batch[0]) if batch_idx else called(batch[0], **{})
+            return self.dummy.sum() if stage == "train" else None
+
+    def negative(module: nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
+        return -output
+
+    model = Hooked()
+    if when == "before the run":
+        model.get_submodule(network).register_forward_hook(negative)
+    run = trainer(monitor(model=network))
+    run.validate(model, perfect_loader())
+    assert logged(run)["val/mIoU"] == 0
+    assert len(model.get_submodule(network)._forward_hooks) == 1
+
+
+def test_hooks_do_not_see_the_call_of_forward_itself():
+    class Direct(Perfect):
+        def step(self, stage: str, batch: Any, batch_idx: int, loader: int = 0) -> Any:
+            self.net.forward(batch[0])
+            return self.dummy.sum() if stage == "train" else None
+
+    model = Direct()
+    model.net.register_forward_hook(lambda module, args, output: -output)
+    run = trainer(monitor(model="net"))
+    run.validate(model, perfect_loader())
+    assert logged(run)["val/mIoU"] == 1
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning's, of a run without validation
+@pytest.mark.parametrize("finder", ["LearningRateFinder", "BatchSizeFinder"])
+def test_a_finder_leaves_no_target_behind(finder, tmp_path):
+    """Its steps are run without the monitor's hooks, which would take what was kept of the batch."""
+    from pytorch_lightning import callbacks
+
+    class Tuned(Perfect):
+        lr, batch_size = 0.1, 4
+        validation_step = LightningModule.validation_step  # there is none
+
+        def train_dataloader(self) -> DataLoader:
+            return DataLoader(perfect_loader(16).dataset, self.batch_size, shuffle=True)
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.SGD([self.dummy], self.lr)
+
+    find = {
+        "LearningRateFinder": lambda: callbacks.LearningRateFinder(num_training_steps=3, early_stop_threshold=None),
+        "BatchSizeFinder": lambda: callbacks.BatchSizeFinder(max_trials=2, init_val=2, steps_per_trial=1),
+    }
+    run = trainer(monitor(model="net"), find[finder](), max_epochs=1, default_root_dir=tmp_path)
+    run.fit(Tuned())
+    assert logged(run)["train/mIoU"] == 1
+
+
+def test_a_bool_mask_beside_labels_is_no_target_of_many_classes():
+    batch = {"mask": torch.ones(2, 3, 3, dtype=torch.bool), "labels": torch.zeros(2, 3, 3, dtype=torch.long)}
+    assert target_of(batch) == "mask"
+    assert target_of(batch, of_bools=False) == "labels"
+    assert target_of({"mask": batch["mask"]}, of_bools=False) == "mask"
+    assert target_of(SimpleNamespace(mask=batch["mask"].numpy(), label=batch["labels"]), of_bools=False) == "label"
+    assert monitor(model="net")._captured.of_bools == (CLASSES == 2)
+    assert SegmentationMonitor(task="binary", model="net")._captured.of_bools
 
 
 # ---- how often

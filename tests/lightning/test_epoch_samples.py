@@ -8,6 +8,7 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.data import DataLoader
 
+from segiou import ImagewiseIoU, MeanIoU
 from segiou.lightning import SegmentationMonitor
 from segiou.lightning.image_panels import panel
 from segiou.lightning.photo import Photo
@@ -93,6 +94,21 @@ def test_the_photo_is_that_from_before_the_step(tmp_path, options, monkeypatch):
     for sample, photo in zip(shown, expected, strict=False):
         assert torch.equal(torch.from_numpy(sample.photo), photo)
     assert not [name for name in vars(runner.strategy) if name.endswith("_step")], "the steps are left alone"
+
+
+@pytest.mark.parametrize("options", [{}, {"exclude": 0}, {"absent_if": "union"}])
+def test_images_are_ranked_as_in_the_report(options):
+    """A class that is only predicted has no score in an image, unless it is asked for."""
+    of_images = ImagewiseIoU(4, keep_images=True, **options)
+    random = torch.Generator().manual_seed(0)
+    target = torch.randint(0, 2, (12, 9, 7), generator=random)
+    preds = torch.where(torch.rand(target.shape, generator=random) < 0.3, torch.randint(0, 4, target.shape), target)
+    of_images.update(preds, target, ids=range(12))
+    samples = SegmentationMonitor(4, samples=12, **options)._samples
+    samples.start([MeanIoU(4, **options)])
+    samples.update(0, preds, target, None)
+    expected = [score for _, score in of_images.images().worst(12)]
+    assert [sample.score for sample in samples.kept(0)] == pytest.approx(expected, abs=1e-6)
 
 
 def test_two_monitors_that_write_the_same_report_raise_at_the_start(tmp_path):

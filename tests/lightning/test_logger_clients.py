@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from pytorch_lightning.loggers import MLFlowLogger, WandbLogger
 
-from segiou import MeanIoU
+from segiou import ImagewiseIoU, MeanIoU
 from segiou.lightning import SegmentationMonitor
 from segiou.lightning.image_panels import show
 from segiou.lightning.image_samples import Sample
@@ -59,7 +59,7 @@ def image_scores(model: Tiny) -> list[float]:
     """The mIoU of each image of the last validation by a metric alone."""
     batches = model.seen["val", 0].values()
     images = [image for scores, target in batches for image in zip(scores, target, strict=True)]
-    alone = MeanIoU(CLASSES, ignore_index=IGNORED)
+    alone = ImagewiseIoU(CLASSES, ignore_index=IGNORED)
     return [float(alone(scores[None], target[None])) for scores, target in images]
 
 
