@@ -17,6 +17,9 @@ from segiou.lightning.watched_steps import unwatch, watch
 
 IMAGE_NAMES = ("image", "images", "x", "input", "pixel_values")
 
+NOT_RGB = ("1", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
+ELSEWHERE = "image= to say where they are in the batch, or a function that gives them"
+
 
 def _warn(text: str) -> None:
     rank_zero_warn(f"SegmentationMonitor: images are shown without photos: {text}", UserWarning)
@@ -75,7 +78,7 @@ class TakenPhotos:
         try:
             return self._how.of_maps(photos, size, pixels)
         except Exception as error:  # a picture must not cost a training
-            self._warn(f"{type(error).__name__}: {error}")
+            self._warn(f"{error}: pass bands=, mean= and std= that fit their channels, or {ELSEWHERE}")
             return None
 
 
@@ -131,7 +134,7 @@ class BatchPhotos:
         before, self._before = self._before, None
         (photos,) = before or (self._found(batch),)
         if photos is not None and len(photos) < targets:
-            self._warn(f"{len(photos)} photos beside {targets} targets")
+            self._warn(f"{len(photos)} photos beside {targets} targets: pass {ELSEWHERE}")
             return None
         return None if photos is None else TakenPhotos(photos, self._how, self._warn)
 
@@ -144,7 +147,7 @@ class BatchPhotos:
             photos = part(batch, which, "image")
             return list(map(self._one, photos)) if isinstance(photos, list | tuple) else _copied(photos, axes=3)
         except Exception as error:  # a picture must not cost a training
-            self._warn(str(error))
+            self._warn(f"{error}: pass {ELSEWHERE}")
             return None
 
     def _one(self, photo: Any) -> Tensor | None:
@@ -152,17 +155,19 @@ class BatchPhotos:
         try:
             return _copied(photo, axes=2)
         except Exception as error:
-            self._warn(str(error))
+            self._warn(f"{error}: pass {ELSEWHERE}")
             return None
 
     def _warn(self, text: str) -> None:
         if self._expected and not self._warned:
             self._warned = True
-            _warn(f"{text}: pass image= to say where they are in the batch, or a function that gives them")
+            _warn(text)
 
 
 def _copied(photos: Any, axes: int) -> Tensor:
     """A copy of photos as a tensor of at least so many axes."""
+    if getattr(photos, "mode", None) in NOT_RGB:  # an image of Pillow, whose numbers are no red, green and blue
+        photos = photos.convert("RGB")
     found = tensor("image", photos if isinstance(photos, Tensor | np.ndarray) else np.asarray(photos))
     if found.ndim < axes:
         raise ValueError(f"image must have {axes} or more axes, height and width among them, got {tuple(found.shape)}")

@@ -12,6 +12,7 @@ from segiou.report.pictures import IGNORED, WRONG, coloured, errors
 
 GAP, HEAD = 6, 16  # pixels between the parts of a panel, and above them
 LEAST = 96  # pixels of the shorter side of a part: small images are enlarged
+MOST = 640  # pixels of its longer side up to which they are
 LINE, SWATCH = 16, 9  # pixels of a line of the legend, and of a colour in it
 MOST_NAMED = 24  # classes: the colours of more are not told apart
 MOST_MASKED = 255  # classes: W&B keeps a byte for each pixel of a mask, and one value is for pixels that do not count
@@ -25,7 +26,7 @@ def panel(sample: Sample, palette: Sequence[Colour], ignored: Sequence[int], nam
     from PIL import Image, ImageDraw
 
     height, width = sample.label.shape
-    scale = max(1, -(-LEAST // min(height, width)))
+    scale = max(1, min(-(-LEAST // min(height, width)), MOST // max(height, width)))
     size = (width * scale, height * scale)
     ground = np.full((height, width, 3), 32, np.uint8) if sample.photo is None else sample.photo
     parts = {} if sample.photo is None else {"photo": sample.photo}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
+from torchmetrics.utilities import rank_zero_warn
 
 from segiou.lightning.epoch import OWN
 from segiou.lightning.epoch_history import EpochHistory
@@ -89,4 +90,7 @@ class Publisher:
         self.publish("test", trainer)
         if self._report and trainer.is_global_zero:
             for result in results:
-                self._report.write(result, self._history, trainer, pl_module)
+                try:
+                    self._report.write(result, self._history, trainer, pl_module)
+                except OSError as error:  # the folder was there when the run began; the scores are worth more
+                    rank_zero_warn(f"SegmentationMonitor: the report could not be written: {error}", UserWarning)

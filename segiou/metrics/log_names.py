@@ -8,7 +8,7 @@ def told_apart(names: Sequence[str]) -> list[str]:
     """Names of classes that every logger keeps apart, without "/"; most are as they were.
 
     MLflow drops what is no letter, digit, space or one of "_.-", TensorBoard makes "_" of it: where two names would
-    then be one, the later has the number of its class behind it.
+    then be one, or one were no name of a file, as ".." is, the number of the class is put behind it.
 
     >>> told_apart(["road", "cat+dog", "catdog", "sky/cloud"])
     ['road', 'cat+dog', 'catdog_2', 'sky|cloud']
@@ -18,7 +18,7 @@ def told_apart(names: Sequence[str]) -> list[str]:
     for number, name in enumerate(names):
         name = name.replace("/", "|")
         reduced = _reduced(name)
-        if not all(reduced) or reduced & seen:
+        if not all(each.strip(". ") for each in reduced) or reduced & seen:
             name = f"{name}_{number}"
             reduced = _reduced(name)
         seen |= reduced

@@ -98,7 +98,7 @@ def test_a_photo_that_cannot_be_shown_costs_no_other_its_picture(name, of_list):
     assert photos[1] is photos[3] is None
     (text,) = warned
     assert text.startswith("SegmentationMonitor: images are shown without photos: ")
-    assert text.endswith("pass image= to say where they are in the batch, or a function that gives them")
+    assert text.endswith("image= to say where they are in the batch, or a function that gives them")
 
 
 def test_photos_of_other_sizes_are_brought_to_their_label_map():
@@ -107,6 +107,14 @@ def test_photos_of_other_sizes_are_brought_to_their_label_map():
     assert same(photos, (0, 1, 2))
     assert np.array_equal(photos[3], photos[1])
     assert not warned
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "CMYK", "YCbCr", "RGB"])
+def test_images_of_pillow_are_shown_in_their_colours(mode):
+    picture = Image.new("RGB", (6, 5), (255, 255, 255) if mode == "1" else (220, 40, 0)).convert(mode)
+    photos = BatchPhotos("image", Photo(), expected=True)
+    taken = photos.taken({"image": [picture]}, 1)
+    assert np.abs(taken.one(0, (5, 6)).astype(int) - np.asarray(picture.convert("RGB"))).max() <= 1
 
 
 def test_a_batch_of_fewer_photos_has_none():

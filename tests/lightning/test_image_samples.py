@@ -42,6 +42,15 @@ def kept(number, choice, batches):
     return samples.lowest()
 
 
+@pytest.mark.parametrize("shape", [(64, 2048), (1, 960), (2, 3), (1, 1), (300, 5)])
+def test_a_flat_map_makes_no_giant_picture(shape):
+    maps = np.zeros(shape, np.int64)
+    height, width, _ = panel(Sample(0.5, None, maps, maps), colours(3), (), ["a", "b", "c"]).shape
+    assert height <= 700
+    assert width <= 3 * max(640, shape[1]) + 100
+    assert max(height, width) >= 96
+
+
 @pytest.mark.parametrize("number", [1, 3, 20])
 def test_the_worst_images_are_kept_with_their_maps_and_photos(number):
     batches = [batch(seed, images=1 + seed % 4) for seed in range(6)]

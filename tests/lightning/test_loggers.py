@@ -231,6 +231,7 @@ def test_no_key_is_a_folder_of_another():
 @given(st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=8, unique=True))
 def test_names_stay_apart_in_every_logger(names):
     found = told_apart(names)
+    assert not {".", ".."} & {*found}
     assert len(found) == len(names)
     assert not any("/" in name for name in found)
     for clean in ("[^a-zA-Z0-9_. -]+", r"[^-\w.]"):

@@ -244,6 +244,20 @@ def test_photos_of_the_worst_images_and_scores_over_epochs_are_shown(tmp_path):
     assert f"{values['mIoU']:.4f}" in curve[curve.index("val mIoU") :][:200]
 
 
+def test_a_report_that_cannot_be_written_costs_no_scores(tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+
+    class Removes(Tiny):
+        def on_test_epoch_end(self) -> None:
+            folder.rmdir()
+
+    run = trainer(SegmentationMonitor(CLASSES, ignore_index=IGNORED, report=folder / "report.html"))
+    with pytest.warns(UserWarning, match="the report could not be written"):
+        (scores,) = run.test(Removes(), loader(), verbose=False)
+    assert "test/mIoU" in scores
+
+
 def test_a_report_without_photos_warns_of_nothing(tmp_path):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
