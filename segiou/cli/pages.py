@@ -63,7 +63,7 @@ def report_of(
         groups=None if result.groups is None else class_table(result.groups),
         title=title or ", ".join(filter(None, ["Segmentation report", facts.get("Model")])),
         palette=None if labels is None else labels.palette,
-        facts={**facts, "Images": f"{len(result.images.ids):,} scored", **rule},
+        facts={**_rules(outcome, scoring), **facts, "Images": f"{len(result.images.ids):,} scored", **rule},
         notes=notes_of(outcome, reader.without_photo),
     )
     if result.boundary is not None:
@@ -100,6 +100,7 @@ def comparison_of(
     labels = scoring.of_label.colours
     metric = SegmentationMetrics(**scoring.arguments, validate_args=False)
     rules = {name: text for name, text in conventions(metric, outcome.results[0].counts) if name != "Pixels"}
+    rules |= _rules(outcome, scoring)
     report = ComparisonReport(
         {name: found for name, found in outcome.differences.items() if name != FBETA},
         (models[0], models[1]) if models else ("the first model", "the second model"),
@@ -113,6 +114,17 @@ def comparison_of(
         ignore_index=metric.rules.ignore_index,
     )
     return Made(replace(report, notes=notes_of(outcome, reader.without_photo)), reader.without_photo)
+
+
+def _rules(outcome: Outcome, scoring: Scoring) -> dict[str, str]:
+    """What the page says of values in files in place of what it says of a metric's, and of groups."""
+    ignored = ", ".join(map(str, scoring.of_label.ignored))
+    found = {
+        "Ignored values": f"{ignored} in files: pixels with such a label are not counted" if ignored else "none",
+        "Labels outside the classes": "files that hold such values are not scored, and named",
+    }
+    groups = outcome.results[0].groups
+    return found if groups is None else {**found, "Groups": dict(conventions(groups.metric, groups.counts))["Groups"]}
 
 
 def notes_of(outcome: Outcome, without_photo: Sequence[tuple[str, str]] = ()) -> list[str]:

@@ -149,6 +149,12 @@ class Coding:
             table[packed(*colour)] = self.num_classes if number in self.colours.ignore_index else number
         return table
 
+    @property
+    def ignored(self) -> list[int | str]:
+        """The values in files that are of no class, "nan" for pixels without a number."""
+        values = sorted(value for value, meaning in self.table.items() if meaning == self.num_classes)
+        return [*values, *["nan"] * self.missing]
+
     @cached_property
     def of_bytes(self) -> Tensor:
         """The class of each value of 8 bits, C for none and C + 1 for values that are not in the table: ``(256,)``."""

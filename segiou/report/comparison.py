@@ -100,6 +100,7 @@ def shown_comparison(report: ComparisonReport) -> dict[str, Any]:
     return {
         "report": report,
         "whole": [change for change in _changes(report.differences, "") if "/" not in change.name],
+        "whole_of_groups": [change for change in _changes(report.group_differences, "") if "/" not in change.name],
         "tables": {title: changes for title, changes in tables.items() if changes},
         "few": TOO_FEW if 0 < len(report.images) < ENOUGH else "",
         "moved": moved,

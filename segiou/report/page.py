@@ -86,7 +86,7 @@ def _shown(report: Report) -> dict[str, Any]:
             for image in shown.figures
         ],
         "scored": metric.classes.scored,
-        "conventions": [*conventions(metric, report.counts), *report.facts.items()],
+        "conventions": list({**dict(conventions(metric, report.counts)), **report.facts}.items()),
     }
 
 

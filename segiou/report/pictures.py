@@ -83,9 +83,10 @@ def compared_overlay(maps: ComparedMaps, palette: Sequence[Colour], ignored: Seq
 
 def reduced(*maps: Array) -> list[Array]:
     """Maps of one shape with so few pixels that they have at most ``SIDE`` on a side."""
-    step = -(-max(np.shape(maps[0])) // SIDE)
-    places = slice(step // 2, None, step)
-    return [np.asarray(each)[places, places] for each in maps]
+    height, width = np.shape(maps[0])
+    step = -(-max(height, width) // SIDE)
+    rows, columns = (slice(min(step // 2, side - 1), None, step) for side in (height, width))
+    return [np.asarray(each)[rows, columns] for each in maps]
 
 
 def colours(number: int) -> list[Colour]:

@@ -134,7 +134,8 @@ def test_compare_writes_a_page():
     found = json.loads(Path("out.json").read_text())
     shown = Page(Path("page.html").read_text())
     assert "A is old <net>, B is new." in shown.text
-    assert "Ignored values 255: pixels with such a target are not counted" in shown.text
+    assert "Ignored values 255 in files: pixels with such a label are not counted" in shown.text
+    assert "Labels outside the classes files that hold such values are not scored, and named" in shown.text
     assert "Absent classes a class that is in neither target nor prediction has no score" in shown.text
     assert "Of 9 images: intervals of fewer than about 50 images are too narrow." in shown.text
     rows = {row[0].removesuffix(" better").removesuffix(" worse"): row[1:] for row in shown.tables["classes-table"][1:]}
@@ -235,6 +236,54 @@ def test_groups_and_classes_are_on_one_page():
         "low",
         "high",
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "ignored"),
+    [
+        (["--ids", "0:0,1:1,2:2", "--num-classes", "3", "--ignore-index", "255"], "255 in files"),
+        (
+            ["--num-classes", "2", "--reduce-zero-label", "--pred-ids", "1:0,2:1,0:0", "--ignore-index", "255"],
+            "0, 255 in",
+        ),
+        (["--num-classes", "3", "--ignore-index", "255", "--ignore-index", "nan"], "255, nan in files"),
+    ],
+)
+def test_the_page_names_the_ignored_values_of_files(options, ignored):
+    files = ["--pred-suffix", "_pred", "--label-suffix", "_gt"]
+    run("evaluate", "a", "gt", *files, *options, "--report", "page.html", "--json", "out.json")
+    assert f"Ignored values {ignored}" in Page(Path("page.html").read_text()).text
+    values = [
+        value if value == "nan" else int(value)
+        for value in ignored.removesuffix(" files").removesuffix(" in").split(", ")
+    ]
+    assert json.loads(Path("out.json").read_text())["ignored_values"] == values
+
+
+def test_the_page_says_what_groups_are():
+    Path("groups.json").write_text('{"whole": [0, 1], "core": [1]}')
+    run("evaluate", "a", "gt", *THREE, "--groups", "groups.json", "--report", "page.html")
+    assert "Groups whole = 0, 1; core = 1" in Page(Path("page.html").read_text()).text
+    run("compare", "a", "b", "gt", *THREE, "--groups", "groups.json", "--report", "page.html", "--json", "out.json")
+    shown = Page(Path("page.html").read_text())
+    assert "Groups whole = 0, 1; core = 1" in shown.text
+    found = json.loads(Path("out.json").read_text())["group_differences"]["mIoU"]
+    rows = {row[0].split()[0]: row for row in shown.tables["group-score-table"][1:]}
+    assert rows["mIoU"][3] == f"{found['value']:+.4f}"
+
+
+@pytest.mark.parametrize("shape", [(2, 5000), (5000, 2), (1, 801), (3, 401), (1, 1)])
+def test_images_of_any_form_are_on_the_page(shape):
+    for folder in ("flat_a", "flat_b", "flat_gt"):
+        Path(folder).mkdir()
+        for name in ("0", "1"):
+            np.save(Path(folder, name), np.full(shape, folder == "flat_a", np.uint8))
+    run("evaluate", "flat_a", "flat_gt", "--num-classes", "2", "--report", "page.html")
+    assert len(pngs(Path("page.html").read_text())) == 6
+    run("compare", "flat_a", "flat_b", "flat_gt", "--num-classes", "2", "--report", "page.html")
+    found = pngs(Path("page.html").read_text())
+    assert len(found) == 8
+    assert all(min(picture.size) >= 1 and max(picture.size) <= 400 for picture in found)
 
 
 def test_the_page_shows_images_of_each_choice():

@@ -457,6 +457,14 @@ def test_a_comparison_shows_pictures_over_the_photo(driver, compared):
     assert logged(driver) == []
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_long_names_of_classes_make_no_page_wider(driver, tmp_path, width):
+    names = ["W" * 90, "a_b" * 30, "road", "x " * 45]
+    write_report(report(names=names), tmp_path / "long.html")
+    opened(driver, tmp_path / "long.html", width)
+    assert not scrolls_sideways(driver)
+
+
 @pytest.mark.parametrize("width", [375, 1200])
 def test_no_column_of_a_comparison_is_cut(driver, compared, width):
     opened(driver, compared, width)
