@@ -11,7 +11,13 @@ def main() -> None:
     except ModuleNotFoundError as error:
         sys.exit(f"the shell needs {error.name}: pip install 'segiou[cli]'")
     warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
-    app(prog_name="segiou")
+    try:
+        app(prog_name="segiou")
+    except OSError as error:  # of a standard output on a full disk; other files are named where they are written
+        from segiou.cli.outputs import discard_output
+
+        discard_output()
+        sys.exit(f"Error: {error}")
 
 
 if __name__ == "__main__":

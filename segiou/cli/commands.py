@@ -16,7 +16,7 @@ from segiou import __version__
 from segiou.cli import console, results
 from segiou.cli.misread import remark_on
 from segiou.cli.options import Options
-from segiou.cli.outputs import output_of, require_outputs, stopped, to_standard_output, write
+from segiou.cli.outputs import discard_output, output_of, require_outputs, stopped, to_standard_output, write
 from segiou.cli.terminal import console as console_of
 from segiou.environment.installed import installed
 from segiou.evaluation import processes
@@ -114,7 +114,7 @@ def run_evaluate(
         outcome = _outcome(pairing, scoring, workers, strict)
         if processes.place()[0] == 0:
             (result,) = outcome.results
-            console.show_evaluation(_out(files), outcome, worst, remark_on(result, options))
+            unseen = _unseen(lambda: console.show_evaluation(_out(files), outcome, worst, remark_on(result, options)))
             console.show_failures(console_of(stderr=True), outcome)
             write(json, lambda: results.as_json(outcome, facts))
             write(csv, lambda: results.as_csv(result))
@@ -125,6 +125,7 @@ def run_evaluate(
                 made = report_of(outcome, pairing.items, scoring, facts, worst, photos, page.title or "")
                 without_photo = made.without_photo
                 _write_page(report, made)
+            _require_seen(unseen)
     _finish(outcome, bool(without_photo))
 
 
@@ -145,11 +146,8 @@ def run_compare(
         facts = _facts(options, scoring, named)
         outcome = _outcome(pairing, scoring, workers, strict)
         if processes.place()[0] == 0:
-            console.show_comparison(_out(files), outcome, most)
-            for name, result in zip("AB", outcome.results, strict=True):
-                remark = remark_on(result, options)
-                if remark:
-                    _out(files).print(f"{name}: {remark}", soft_wrap=True)
+            remarks = {name: remark_on(each, options) for name, each in zip("AB", outcome.results, strict=True)}
+            unseen = _unseen(lambda: console.show_comparison(_out(files), outcome, most, remarks))
             console.show_failures(console_of(stderr=True), outcome)
             write(files.outputs["--json"], lambda: results.as_json(outcome, facts))
             if report is not None:
@@ -159,7 +157,26 @@ def run_compare(
                 made = comparison_of(outcome, pairing.items, scoring, facts, most, names, photos, page.title or "")
                 without_photo = made.without_photo
                 _write_page(report, made)
+            _require_seen(unseen)
     _finish(outcome, bool(without_photo))
+
+
+def _unseen(show: Callable[[], None]) -> BaseException | None:
+    """Show something; the error of a screen that does not take it, which must not cost the files."""
+    try:
+        show()
+    except (OSError, SystemExit) as error:  # rich exits where the reader of a pipe has gone
+        return error
+    return None
+
+
+def _require_seen(error: BaseException | None) -> None:
+    """Raise what went wrong while something was shown, once all files are written."""
+    if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+        discard_output()
+        raise stopped(f"the standard output could not be written: {error.strerror or error}") from error
+    if error is not None:
+        raise error
 
 
 def _out(files: Files) -> Console:
@@ -191,7 +208,7 @@ def _checked(function: Callable[[], T]) -> T:
         if processes.place()[0]:
             raise typer.Exit(2) from error  # the first process says it
         known = isinstance(error, OSError) and error.strerror and error.filename
-        text = f"{error.filename} cannot be read ({error.strerror})" if known else str(error)  # type: ignore[union-attr]
+        text = f"{error.filename}: {error.strerror}" if known else str(error)  # type: ignore[union-attr]
         raise typer.BadParameter(text) from error
 
 
@@ -214,9 +231,8 @@ def _outcome(pairing: Pairing, scoring: Scoring, workers: int | None, strict: bo
 
 
 def _facts(options: Options, scoring: Scoring, files: dict[str, Any]) -> dict[str, Any]:
-    ignored = SegmentationMetrics(**scoring.arguments).rules.ignore_index
     plain = {name: shown(value) if isinstance(value, Path) else value for name, value in files.items()}
-    return {"segiou": __version__, **plain, **options.facts(), "ignored_values": [*ignored]}
+    return {"segiou": __version__, **plain, **options.facts(), "ignored_values": scoring.of_label.ignored}
 
 
 def _page_facts(pairing: Pairing, page: PageOptions) -> dict[str, str]:

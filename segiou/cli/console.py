@@ -1,6 +1,7 @@
 """What the shell shows: progress while files are scored, and tables."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from rich import box
@@ -87,9 +88,10 @@ def show_evaluation(out: Console, outcome: Outcome, worst: int, twins: str = "")
     number = len(result.images.ids)
     if result.intervals:
         _warn_of_few(out, number)
-    if worst and number:
+    scored = [(name, value) for name, value in result.images.worst(worst) if value == value] if worst else []
+    if scored:
         out.print(f"\nlowest mIoU of {images(number)}, each over the classes in its label")
-        for name, value in result.images.worst(worst):
+        for name, value in scored:
             out.print(f"  {cell(value)}  {name}", soft_wrap=True)
 
 
@@ -113,7 +115,7 @@ def _show_headline(out: Console, result: Result) -> None:
         out.print(f"{name:<21}{cell(value)}{bounds}")
 
 
-def show_comparison(out: Console, outcome: Outcome, most: int) -> None:
+def show_comparison(out: Console, outcome: Outcome, most: int, remarks: Mapping[str, str] | None = None) -> None:
     """Both scores and their differences, classes that got better and worse, and images that differ most."""
     number = len(outcome.results[0].images.ids)
     if not number:
@@ -131,6 +133,9 @@ def show_comparison(out: Console, outcome: Outcome, most: int) -> None:
         for row in rows:
             shown = f"{cell(row['a'])} to {cell(row['b'])} ({cell(row['b'] - row['a'], '+')})"
             out.print(f"  {shown}  {row['name']}", soft_wrap=True)
+    for name, remark in (remarks or {}).items():
+        if remark:
+            out.print(f"{name}: {remark}", soft_wrap=True)
 
 
 def _show_differences(out: Console, differences: dict[str, Comparison], kind: str) -> None:
@@ -187,7 +192,7 @@ def _difference_cells(found: Comparison) -> list[str]:
 
 
 def _bounds(low: float | None, high: float | None, sign: str = "") -> str:
-    return f"{cell(low, sign)} to {cell(high, sign)}"
+    return "-" if low != low else f"{cell(low, sign)} to {cell(high, sign)}"
 
 
 def _order(name: str, differences: dict[str, Comparison]) -> tuple[bool, float, str]:

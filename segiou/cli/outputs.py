@@ -68,6 +68,14 @@ def write(path: Path | None, made: Callable[[], bytes]) -> None:
         raise stopped(f"{path} could not be written: {error}") from error
 
 
+def discard_output() -> None:
+    """Let what waits for the standard output go: it is lost, and Python would say so again when it ends."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, AttributeError, ValueError):  # it is closed, or no file
+        return
+
+
 def stopped(text: str) -> typer.Exit:
     """Say what is wrong; the exit of status 1."""
     typer.echo(f"Error: {text}", err=True)

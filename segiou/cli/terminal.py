@@ -9,7 +9,8 @@ from rich.table import Column, Table
 
 def console(stderr: bool = False) -> Console:
     """A console that shows names as they are; wide where no terminal says how wide it is."""
-    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    stream = sys.stderr if stderr else sys.stdout
+    terminal = stream is not None and stream.isatty()  # None where it was closed
     return Console(stderr=stderr, width=None if terminal else 100, markup=False, emoji=False, highlight=False)
 
 

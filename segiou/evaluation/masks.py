@@ -102,6 +102,8 @@ def whole_numbers(path: Path, values: Array, nodata: float | None = None, affine
     Raises:
         MaskError: fractions, infinities, or numbers of another kind.
     """
+    if not values.ndim:
+        raise MaskError(path, "a mask must have pixels along one axis or more, got a single number")
     kind = values.dtype.kind
     if kind == "b":  # so that 0 and 1 are what errors name
         return Mask(path, values.view(np.uint8), nodata=nodata, affine=affine)

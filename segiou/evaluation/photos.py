@@ -1,7 +1,7 @@
 """Photos that lie beside masks, for reports: found by the names that pair masks, and read as red, green and blue."""
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,16 +96,14 @@ def read_photo(path: Path, size: tuple[int, ...]) -> Array:
     from PIL import Image, ImageOps
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is held to that of the label
-            with Image.open(path) as picture:
-                height, width = picture.height, picture.width
-                turned = (width, height) if picture.getexif().get(ORIENTATION, 1) > 4 else (height, width)
-                pixels: Array | None = None
-                if turned == tuple(size):
-                    pixels = _rgb(ImageOps.exif_transpose(picture))
-                elif (height, width) == tuple(size):
-                    pixels = _rgb(picture)
+        with of_any_size(), Image.open(path) as picture:  # the size is held to that of the label
+            height, width = picture.height, picture.width
+            turned = (width, height) if picture.getexif().get(ORIENTATION, 1) > 4 else (height, width)
+            pixels: Array | None = None
+            if turned == tuple(size):
+                pixels = _rgb(ImageOps.exif_transpose(picture))
+            elif (height, width) == tuple(size):
+                pixels = _rgb(picture)
     except Exception as error:  # Pillow raises whatever a broken file leads it to
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise MaskError(path, f"the photo cannot be read ({reason or type(error).__name__})") from error
@@ -113,6 +111,19 @@ def read_photo(path: Path, size: tuple[int, ...]) -> Array:
         label = "x".join(map(str, size))
         raise MaskError(path, f"the photo must have the size of its label, {label}, got {height}x{width}")
     return pixels
+
+
+@contextmanager
+def of_any_size() -> Iterator[None]:
+    """Inside, Pillow opens images of any size; of one thread alone."""
+    from PIL import Image
+
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def _rgb(picture: Any) -> Array:

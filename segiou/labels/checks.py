@@ -69,7 +69,10 @@ def colours_of(argument: str, colours: Iterable[Sequence[int]]) -> tuple[Colour,
         raise TypeError(f"{argument} must hold colours, got {colours!r}")
     found = []
     for colour in colours:
-        channels = integers(argument, colour)
+        try:
+            channels = integers(argument, colour)
+        except TypeError:
+            channels = ()
         if len(channels) != 3 or not all(0 <= channel < 256 for channel in channels):
             raise ValueError(f"{argument} must hold colours of red, green and blue, 0 to 255 each, got {colour!r}")
         found.append((channels[0], channels[1], channels[2]))

@@ -103,6 +103,28 @@ def test_a_full_device_is_an_error_and_stays_a_device(folders):
     assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+@pytest.mark.parametrize(("output", "status"), [("> /dev/full", 1), (">&-", 0), ("| head -1", 0)])
+def test_a_screen_that_takes_nothing_costs_no_file(folders, output, status):
+    for command in ("evaluate a", "compare a b"):
+        for name in ("out.json", "page.html"):
+            Path(name).unlink(missing_ok=True)
+        line = f"{sys.executable} -m segiou {command} gt {' '.join(THREE)} --json out.json --report page.html {output}"
+        found = subprocess.run(line, shell=True, env=environment(), capture_output=True, text=True)
+        assert found.returncode == status, found.stderr
+        assert "Traceback" not in found.stderr
+        assert "Exception" not in found.stderr
+        assert json.loads(Path("out.json").read_text())["images_scored"] == 9
+        assert Path("page.html").read_text().endswith("</html>\n") or Path("page.html").read_text().endswith("</html>")
+        if status:
+            assert "Error: the standard output could not be written: No space left on device" in found.stderr
+    if status:
+        found = subprocess.run(
+            f"{sys.executable} -m segiou labels {output}", shell=True, env=environment(), capture_output=True, text=True
+        )
+        assert (found.returncode, found.stderr) == (1, "Error: [Errno 28] No space left on device\n")
+
+
 def test_a_pipe_is_written_to(folders):
     os.mkfifo("pipe")
     read = []

@@ -160,6 +160,32 @@ def test_an_empty_file_is_called_empty():
     assert said("--num-classes", "2").endswith("label/0.png: cannot be read (it is empty)")
 
 
+def test_a_foreground_that_is_ignored_in_labels_alone_is_said():
+    pairs = scenes(2)
+    spread(pairs, SAME, FULL)
+    found = run("evaluate", "pred", "label", "--num-classes", "2", "--ignore-index", "255")
+    assert "pass --num-classes 2 --label-ids 0:0,255:1 in place of --ignore-index 255" in found.stdout
+    assert score("--num-classes", "2", "--label-ids", "0:0,255:1") == near(miou(pairs, 2))
+
+
+def test_a_mask_without_axes_is_named_and_the_rest_is_scored():
+    pairs = scenes(2)
+    spread(pairs, SAME, SAME, ".npy")
+    for folder in ("pred", "label"):
+        np.save(Path(folder, "number.npy"), np.uint8(1))
+    assert score("--num-classes", "2", "--boundary", code=1) == near(miou(pairs, 2))
+    assert "a mask must have pixels along one axis or more, got a single number" in said("--num-classes", "2")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name():
+    pairs = scenes(2)
+    spread(pairs, SAME, SAME)
+    Path("names.txt").write_bytes(b"\xef\xbb\xbfground\nroad\n")
+    Path("groups.json").write_bytes(b'\xef\xbb\xbf{"all": ["ground", "road"]}')
+    assert score("--names", "names.txt", "--groups", "groups.json") == near(miou(pairs, 2))
+    assert json.loads(Path("out.json").read_text())["classes"][0]["name"] == "ground"
+
+
 def test_a_foreground_that_a_label_set_ignores_is_said():
     pairs = scenes(2)
     spread(pairs, FULL, FULL)
@@ -348,8 +374,8 @@ WRONG = {
     "nan as a score": (["--num-classes", "2", "--absent", "nan"], "--absent must be 'skip' or a number between 0 and 1"),
     "a group twice": (["--num-classes", "2", "--groups", "g.json"], "g.json: 'a' is given twice"),
     "an unknown field": (["--labels", "l.json"], "l.json: unknown field 'colors'"),
-    "no such file": (["--labels", "none.json"], "none.json cannot be read (No such file or directory)"),
-    "no file of names": (["--names", "none.txt"], "none.txt cannot be read (No such file or directory)"),
+    "no such file": (["--labels", "none.json"], "none.json: No such file or directory"),
+    "no file of names": (["--names", "none.txt"], "none.txt: No such file or directory"),
     "a typo of preset": (["--labels", "cityscapes", "--groups", "prest"], "--groups must be preset or a JSON file of"),
     "a typo of a name": (["--names", "n.txt", "--exclude", "aa"], "got 'aa': did you mean 'a'?"),
     "too many classes": (["--num-classes", "1000000"], "1,000,000 classes need a matrix of 1,000,001 x 1,000,001 counts"),
