@@ -43,22 +43,13 @@ def tensor(name: str, value: Any) -> Tensor:
         raise TypeError(
             f"{name} must be a tensor, a numpy array or a list of them, got a {type(value).__name__}{remedy}"
         )
-    plain = value.dtype.isnative and min(value.strides, default=0) >= 0
+    plain = value.flags.writeable and value.dtype.isnative and min(value.strides, default=0) >= 0
     if not plain or any(stride % value.itemsize for stride in value.strides):
         value = value.astype(value.dtype.newbyteorder("="))
     try:
-        return torch.from_numpy(value if value.flags.writeable else np.asarray(_Writeable(value)))
+        return torch.from_numpy(value)
     except TypeError:
         raise TypeError(f"{name} must be an array of numbers, got dtype {value.dtype}") from None
-
-
-class _Writeable:
-    """A read-only array without its mark, which torch warns of; nothing here writes into what is counted."""
-
-    def __init__(self, value: np.ndarray[Any, Any]) -> None:
-        self.value = value
-        interface = value.__array_interface__
-        self.__array_interface__ = {**interface, "data": (interface["data"][0], False)}
 
 
 def _plain(name: str, value: Tensor) -> Tensor:

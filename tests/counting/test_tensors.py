@@ -101,20 +101,6 @@ def test_a_subclass_is_counted_as_a_plain_tensor():
     assert type(tensor("preds", torch.nn.Parameter(SCORES))) is torch.Tensor
 
 
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("shape", [(4, 5), ()])
-def test_read_only_arrays_are_not_copied(shape):
-    labels = np.ones(shape, np.uint8)
-    labels.flags.writeable = False
-    assert tensor("target", labels).numpy().__array_interface__["data"][0] == labels.__array_interface__["data"][0]
-    values = np.arange(5, dtype=np.int64)
-    values.flags.writeable = False
-    reading = tensor("target", values[1::2])
-    del values
-    gc.collect()
-    assert reading.tolist() == [1, 3]
-
-
 def test_read_only_and_odd_arrays_are_counted():
     scores, target = SCORES.numpy().copy(), TARGET.numpy().copy()
     scores.setflags(write=False)
