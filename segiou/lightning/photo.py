@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate
 from segiou.argument_checks import integers
 from segiou.lightning.photo_layout import channels_first, middle_slice
 
-LOOKED_AT = 2**12  # values of each photo, from which its range is estimated
+LOOKED_AT = 3 * 2**10  # values of each photo, from which its range is estimated
 
 
 @dataclass(frozen=True)
@@ -111,16 +111,19 @@ def _range_of(values: Tensor) -> tuple[Tensor, Tensor]:
     """What is black and what is white in each row, ``(n, 1)``."""
     step = -(-values.shape[1] // LOOKED_AT) | 1  # odd, so that columns take turns
     few = values[:, ::step]
-    few = few.masked_fill(~few.isfinite(), torch.nan)
-    ends = _ends(few)
-    rest = few.masked_fill((few == ends[0]) | (few == ends[1]), torch.nan)
-    low, high = _percentiles(rest)
-    for wider in (rest, few, values):
+    finite = few.isfinite()
+    ordered, number = few.masked_fill(~finite, torch.inf).sort(1).values, finite.sum(1, keepdim=True)
+    least, most = _ends(few)
+    below = (few == least).sum(1, keepdim=True)
+    inside = number - below - (few == most).sum(1, keepdim=True)  # how many lie between the least and the most
+    low, high = (_ranked(ordered, below, inside, share) for share in (0.02, 0.98))
+    inner = _ranked(ordered, below, inside, 0), _ranked(ordered, below, inside, 1)
+    for ends in (inner, (least, most), values):
         flat = ~(low < high)  # nan where there are no values
         if flat.is_cuda or flat.any():  # a GPU is not waited for
-            least, most = _ends(wider)
-            low, high = torch.where(flat, least, low), torch.where(flat, most, high)
-    low_of_all, high_of_all = _percentiles(few)
+            lowest, highest = _ends(ends) if isinstance(ends, Tensor) else ends
+            low, high = torch.where(flat, lowest, low), torch.where(flat, highest, high)
+    low_of_all, high_of_all = (_ranked(ordered, torch.zeros_like(number), number, share) for share in (0.02, 0.98))
     width = high - low
     return (
         torch.where(low_of_all >= low - width, low.minimum(low_of_all), low),
@@ -128,9 +131,11 @@ def _range_of(values: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
-def _percentiles(values: Tensor) -> Tensor:
-    """The second and the 98th percentile of each row, nan left out, ``(2, n, 1)``."""
-    return values.nanquantile(values.new_tensor((0.02, 0.98)), 1).unsqueeze(-1)
+def _ranked(ordered: Tensor, start: Tensor, number: Tensor, share: float) -> Tensor:
+    """The value of each row, ``(n, 1)``, below which a share of ``number`` sorted values from ``start`` on lies."""
+    places = start + (share * (number - 1)).round().long()
+    found = ordered.gather(1, places.clamp(0, ordered.shape[1] - 1))
+    return found.masked_fill(number < 1, torch.nan)
 
 
 def _ends(values: Tensor) -> tuple[Tensor, Tensor]:
