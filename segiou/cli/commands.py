@@ -22,7 +22,7 @@ from segiou.environment.installed import installed
 from segiou.evaluation import processes
 from segiou.evaluation.evaluate import Outcome, evaluate
 from segiou.evaluation.masks import MaskError, shown
-from segiou.evaluation.pairing import Pairing, pair
+from segiou.evaluation.pairing import Pairing, pair, require_present
 from segiou.evaluation.photos import Photos, find_photos
 from segiou.evaluation.tally import Scoring
 from segiou.metrics.scores import SegmentationMetrics
@@ -186,9 +186,7 @@ def _out(files: Files) -> Console:
 
 def _prepared(options: Options, files: Files) -> tuple[Scoring, Pairing]:
     """What is to be measured of which files; all that can be known to be wrong before the work is said here."""
-    absent = next((place for place in [*files.preds, files.label] if not place.exists()), None)
-    if absent is not None:
-        raise typer.BadParameter(f"{absent} does not exist")
+    _checked(lambda: require_present([*files.preds, files.label]))
     scoring = _checked(options.scoring)
 
     def find() -> Pairing:

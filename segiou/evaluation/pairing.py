@@ -44,9 +44,7 @@ def pair(preds: Sequence[Path], label: Path, pred_suffix: str = "", label_suffix
         ValueError: no such folder, a folder and a file, a folder without masks, or nothing that pairs.
     """
     places = [*preds, label]
-    missing = [place for place in places if not place.exists()]
-    if missing:
-        raise ValueError(f"{missing[0]} does not exist")
+    require_present(places)
     if not any(place.is_dir() for place in places):
         return Pairing((Item(stem_of(label), tuple(preds), label),), (), tuple(places))
     if not all(place.is_dir() for place in places):
@@ -65,6 +63,13 @@ def pair(preds: Sequence[Path], label: Path, pred_suffix: str = "", label_suffix
     unpaired = tuple(_unpaired(places, found, lossy, sorted({*names} - {*whole})))
     masks = tuple(path for each in listed for path in each if suffix_of(path) is not None or is_lossy(path))
     return Pairing(tuple(items), unpaired, masks)
+
+
+def require_present(places: Sequence[Path]) -> None:
+    """Raise ValueError for the first folder or file that does not exist."""
+    for place in places:
+        if not place.exists():
+            raise ValueError(f"{place} does not exist")
 
 
 def stem_of(path: PurePath) -> str:
